@@ -1,0 +1,1 @@
+"""How the embedded encoder is made; run it with scripts/fit_encoder.py."""

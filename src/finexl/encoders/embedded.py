@@ -1,0 +1,139 @@
+"""The embedded encoder: small enough to ship, so that the tool works wherever it installs.
+
+An image becomes the means and spreads of an ImageNet backbone's seven stages, its pooled output
+and the appearance statistics; a text becomes a sentence vector; one linear map each, fitted on
+known differences between images and the words for them, takes both into one space. How it was
+fitted and what it is good and bad at: docs/encoders/embedded.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from finexl.encoders.appearance import SIZE, appearance
+
+WEIGHTS = Path(str(files("finexl.encoders") / "weights"))
+IMAGE_BATCH = 8
+TEXT_BATCH = 64
+MAX_TOKENS = 128
+FEATURES = 2912
+SENTENCE = 384
+
+
+@dataclass
+class Embedded:
+    """The encoder `embedded`; its models are opened when first used."""
+
+    threads: int | None = None
+    """Processor threads; None for all that this process may use."""
+    weights: Path = WEIGHTS
+    name: str = "embedded"
+    normalized: bool = False
+
+    @cached_property
+    def revision(self) -> str:
+        """sha256 over the weight files."""
+        digest = hashlib.sha256()
+        for file in ("image.onnx", "text.onnx", "tokenizer.json", "maps.safetensors"):
+            digest.update((self.weights / file).read_bytes())
+        return digest.hexdigest()
+
+    @property
+    def dim(self) -> int:
+        """The dimensions of the shared space."""
+        return int(self._maps["image"].shape[1])
+
+    def embed_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Return float32 (n, d). See `Encoder.embed_images`."""
+        centred = self.features(images) - self._maps["image_mean"]
+        return (centred @ self._maps["image"]).astype(np.float32)
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return float32 (n, d). See `Encoder.embed_texts`."""
+        centred = self.sentences(texts) - self._maps["text_mean"]
+        return (centred @ self._maps["text"]).astype(np.float32)
+
+    def features(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Return what the image map is applied to: appearance and stage statistics (n, 2912)."""
+        rows = [np.zeros((0, FEATURES), dtype=np.float32)]
+        with ThreadPoolExecutor(self._threads) as pool:
+            for start in range(0, len(images), IMAGE_BATCH):
+                prepared = list(pool.map(_prepare, images[start : start + IMAGE_BATCH]))
+                pixels = np.stack([picture for picture, _ in prepared]).transpose(0, 3, 1, 2)
+                stages = self._image_model.run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
+                rows.append(np.hstack([np.stack([stats for _, stats in prepared]), stages]))
+        return np.concatenate(rows)
+
+    def sentences(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return what the text map is applied to: unit sentence vectors (n, 384)."""
+        rows = np.zeros((len(texts), SENTENCE), dtype=np.float32)
+        # batches of like length waste no work on padding
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(order), TEXT_BATCH):
+            chosen = order[start : start + TEXT_BATCH]
+            tokens = self._tokenizer.encode_batch([texts[i] for i in chosen])
+            ids = np.array([token.ids for token in tokens], dtype=np.int64)
+            mask = np.array([token.attention_mask for token in tokens], dtype=np.int64)
+            rows[chosen] = self._text_model.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        return rows
+
+    @property
+    def _threads(self) -> int:
+        if self.threads is not None:
+            return self.threads
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+    @cached_property
+    def _maps(self) -> dict[str, NDArray[np.float32]]:
+        from safetensors.numpy import load_file
+
+        return load_file(self.weights / "maps.safetensors")
+
+    @cached_property
+    def _image_model(self) -> Any:
+        return self._session("image.onnx")
+
+    @cached_property
+    def _text_model(self) -> Any:
+        return self._session("text.onnx")
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self.weights / "tokenizer.json"))
+        tokenizer.enable_truncation(MAX_TOKENS)
+        tokenizer.enable_padding()
+        return tokenizer
+
+    def _session(self, file: str) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(
+            str(self.weights / file), options, providers=["CPUExecutionProvider"]
+        )
+
+
+def _prepare(image: Image.Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the picture at the model's size, (SIZE, SIZE, 3) in [0, 1], and its statistics."""
+    square = image.resize((SIZE, SIZE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    picture = np.asarray(square, dtype=np.float32) / 255.0
+    return picture, appearance(picture)
