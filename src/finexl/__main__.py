@@ -1,0 +1,5 @@
+"""`python -m finexl`."""
+
+from finexl.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""The command `finexl`: options in, reports out; no logic of its own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from finexl._version import __version__
+from finexl.errors import FinexlError
+
+app = typer.Typer(
+    name="finexl",
+    help="Says in words, with numbers and uncertainty, what personalizing an image generator "
+    "changed.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"finexl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code.
+
+    0 done, 2 usage or bad input, 3 something has to be installed first, 1 anything else. A user's
+    mistake is one sentence; `--debug` shows where it was found.
+    """
+    from finexl.cli import explain
+
+    explain.register(app)
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except FinexlError as error:
+        if debug:
+            raise
+        typer.echo(f"finexl: {error}", err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:  # a fault of ours, and still no traceback unasked
+        if debug:
+            raise
+        kind = type(error).__name__
+        typer.echo(
+            f"finexl: internal error ({kind}: {error}); run with --debug to see it.", err=True
+        )
+        sys.exit(1)

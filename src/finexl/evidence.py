@@ -1,0 +1,113 @@
+"""Two sets of images as evidence about V_div: embedded, matched, one row a pair (§4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finexl.core.divergence import Paired, Sample, Unpaired
+from finexl.embedding import Embedded, Progress, embed, unreadable
+from finexl.encoders import Encoder
+from finexl.errors import UsageError
+from finexl.explanation import Source, digest_of
+from finexl.imageset import ImageSet
+from finexl.pairing import Pair, Pairs
+from finexl.runs import Run
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the two sets say about V_div, and where it came from."""
+
+    sample: Sample
+    pairs: tuple[Pair, ...]
+    """Those whose pictures could be opened; none where the sets are unpaired."""
+    rows: NDArray[np.float64] | None
+    """The pair divergences (n, d) in the order of `pairs`; None where unpaired."""
+    prompts: tuple[str, ...]
+    """The distinct prompts under which the images were made, as far as known."""
+    base: Source
+    personalized: Source
+    warnings: tuple[str, ...]
+
+
+def gather(
+    base: ImageSet,
+    personalized: ImageSet,
+    matched: Pairs,
+    encoder: Encoder,
+    run: Run,
+    progress: Progress,
+) -> Evidence:
+    """Embed the images that are compared and take their differences (Eq. 5).
+
+    Raises:
+        UsageError: too many pictures cannot be opened, or none is left to compare.
+    """
+    unpaired = matched.kind == "none"
+    ours = _wanted(base, None if unpaired else [p.base for p in matched.pairs])
+    theirs = _wanted(personalized, None if unpaired else [p.personalized for p in matched.pairs])
+    of_base = embed(base, ours, encoder, run, progress)
+    of_personalized = embed(personalized, theirs, encoder, run, progress)
+    warnings = (
+        *base.warnings,
+        *personalized.warnings,
+        *matched.warnings,
+        *unreadable(base, of_base, len(ours)),
+        *unreadable(personalized, of_personalized, len(theirs)),
+    )
+    sources = (_source(base, of_base), _source(personalized, of_personalized))
+    if unpaired:
+        sample = Unpaired(_table(of_personalized.rows.values()), _table(of_base.rows.values()))
+        if sample.n == 0:
+            raise UsageError("No image could be opened in one of the two sets.")
+        made = [base.pictures[i].prompt for i in of_base.rows]
+        made += [personalized.pictures[i].prompt for i in of_personalized.rows]
+        return Evidence(sample, (), None, _distinct(made), *sources, warnings)
+
+    pairs = tuple(_whole(matched.pairs, of_base, of_personalized))
+    if not pairs:
+        raise UsageError("No pair is left of which both images could be opened.")
+    rows = _table(_mean(of_personalized, p.personalized) - _mean(of_base, p.base) for p in pairs)
+    # pairs without a known prompt are each a unit of their own
+    units = [
+        f"prompt {p.prompt}" if p.prompt is not None else f"pair {i}" for i, p in enumerate(pairs)
+    ]
+    made = [p.prompt for p in pairs]
+    return Evidence(Paired.of(rows, units), pairs, rows, _distinct(made), *sources, warnings)
+
+
+def _wanted(images: ImageSet, groups: Sequence[tuple[int, ...]] | None) -> list[int]:
+    if groups is None:
+        return list(range(len(images.pictures)))
+    return sorted({index for group in groups for index in group})
+
+
+def _whole(pairs: Iterable[Pair], base: Embedded, personalized: Embedded) -> Iterable[Pair]:
+    """Yield the pairs that keep a picture on both sides, without those that could not be opened."""
+    for p in pairs:
+        left = tuple(index for index in p.base if index in base.rows)
+        right = tuple(index for index in p.personalized if index in personalized.rows)
+        if left and right:
+            yield replace(p, base=left, personalized=right)
+
+
+def _mean(embedded: Embedded, group: Sequence[int]) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = _table(embedded.rows[index] for index in group).mean(axis=0)
+    return mean
+
+
+def _table(rows: Iterable[NDArray[np.generic]]) -> NDArray[np.float64]:
+    listed = list(rows)
+    return np.array(listed, dtype=np.float64) if listed else np.zeros((0, 0))
+
+
+def _distinct(prompts: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(prompt for prompt in prompts if prompt))
+
+
+def _source(images: ImageSet, embedded: Embedded) -> Source:
+    return Source(images.name, images.kind, len(embedded.digests), digest_of(embedded.digests))

@@ -1,0 +1,252 @@
+"""The result of explaining one model: frozen dataclasses <-> JSON (`finexl.explanation/1`).
+
+An undefined number is None (null in JSON): never NaN and never 0.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+
+from finexl.errors import UsageError
+
+SCHEMA = "finexl.explanation/1"
+SIGNIFICANT_DIGITS = 6
+
+Pairing = Literal["seed", "prompt", "file", "none"]
+"""How the images of the two sets were matched; "none": as two unpaired sets."""
+
+
+def _decoder(dtype: str) -> PlainValidator:
+    """Read an array, flat, from base64 of its little-endian bytes."""
+
+    def decode(value: object) -> NDArray[np.generic]:
+        if isinstance(value, np.ndarray):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("expected base64 text")
+        return np.frombuffer(base64.b64decode(value, validate=True), dtype=dtype)
+
+    return PlainValidator(decode)
+
+
+def _encoder(dtype: str) -> PlainSerializer:
+    """Write an array as base64 of its little-endian bytes, row by row."""
+
+    def encode(array: NDArray[np.generic]) -> str:
+        return base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode()
+
+    return PlainSerializer(encode)
+
+
+Vector = Annotated[NDArray[np.float32], _decoder("<f4"), _encoder("<f4")]
+PairRows = Annotated[NDArray[np.float16], _decoder("<f2"), _encoder("<f2")]
+_ARRAYS = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of the two sets of images: the base or the personalized."""
+
+    name: str
+    kind: str
+    n_images: int
+    digest: str
+    """sha256 over the images' own digests, in order."""
+
+
+@dataclass(frozen=True)
+class EncoderId:
+    """Which encoder measured: scores of two encoders are never compared."""
+
+    name: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The prompts under which the concepts were mapped to vectors (Eq. 6)."""
+
+    n: int
+    source: str
+    digest: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """One candidate's signed cosine with V_div, in the decomposition's space, in [-1, 1]."""
+
+    concept: str
+    cosine: float | None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The candidates; `alignment` lists every one of them, best first, when asked for."""
+
+    size: int
+    sources: tuple[str, ...]
+    digest: str
+    alignment: tuple[Alignment, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """V_div (Eq. 5) and whether it is more than chance."""
+
+    __pydantic_config__ = _ARRAYS
+
+    norm: float
+    """‖V_div‖ in the encoder's space, ≥ 0."""
+    noise_floor: float | None
+    """The norm that V_div would have from seed noise alone, same unit."""
+    detected: bool | None
+    """p_value ≤ 0.05; None with fewer than 6 prompts."""
+    p_value: float | None
+    vector: Vector
+    pairs: PairRows | None = None
+    """The pair divergences (n, d), rounded to half precision."""
+
+    def __post_init__(self) -> None:
+        if self.pairs is not None:
+            d = len(self.vector)
+            rows = np.asarray(self.pairs).reshape(-1, d) if d else np.zeros((0, 0), np.float16)
+            object.__setattr__(self, "pairs", rows)
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """A concept kept in the explanation. There is more of it where the score is positive."""
+
+    concept: str
+    score: float
+    """w·‖f(C)‖/r: the joint coefficient on the encoder's scale; unbounded, 0 is none."""
+    ci: tuple[float, float] | None
+    """95 % interval of the population score of this support."""
+    effect: float
+    """⟨V_div, f(C)/‖f(C)‖⟩/r: what this concept alone would show; compare models by it."""
+    weight: float
+    """w of Eq. 10."""
+    share: float | None
+    """The part of ‖V_div‖² this aspect explains on pairs it was not fitted on; additive."""
+    share_in_sample: float | None
+    alignment: float | None
+    """cos(V_div, f(C)) in the decomposition's space."""
+    selected: float | None
+    """How often a bootstrap rerun of the selection keeps the aspect, in [0, 1]."""
+    q_value: float | None
+    """Sign-flip max-statistic p-value, adjusted over the pool."""
+    specific: bool | None
+    """Better aligned than 95 % of unrelated phrases."""
+    significant: bool | None
+    """Detected, q ≤ 0.05 and specific; None where that could not be tested."""
+    examples: tuple[int, ...] = ()
+    """Indices of the pairs that move most along the aspect."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A candidate that was looked at and left out, and why."""
+
+    concept: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a personalized model's images differ from its base's, in words with numbers."""
+
+    name: str
+    base: Source
+    personalized: Source
+    encoder: EncoderId
+    decomposition: str
+    prompts: Prompts
+    pool: Pool
+    n_pairs: int
+    pairing: Pairing
+    seed: int
+    divergence: Divergence
+    aspects: tuple[Aspect, ...]
+    """What there is more of, positive scores, strongest first."""
+    less: tuple[Aspect, ...]
+    """What there is less of, negative scores, strongest first."""
+    residual: float | None
+    """√(1 − Σ shares), noise-corrected: what the aspects leave unexplained, in [0, 1]."""
+    residual_in_sample: float | None
+    """Eq. 11."""
+    outside: float | None
+    """The part of ‖V_div‖ that no pool could reach in the decomposition's space, in [0, 1]."""
+    dropped: tuple[Dropped, ...]
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    finexl_version: str
+    created: str
+    schema: Literal["finexl.explanation/1"] = field(default="finexl.explanation/1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object, keys in the schema's order, floats rounded to 6 digits."""
+        data = _ADAPTER.dump_python(self, mode="json")
+        if data["pool"]["alignment"] is None:
+            del data["pool"]["alignment"]
+        rounded: dict[str, Any] = _rounded({"schema": data.pop("schema"), **data})
+        return rounded
+
+    def to_json(self) -> str:
+        """Return the JSON text: same explanation, same bytes."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Explanation:
+        """Read what `to_json` wrote.
+
+        Raises:
+            UsageError: not JSON, another schema, or a missing, unknown or malformed key.
+        """
+        try:
+            schema = json.loads(text)["schema"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise UsageError(
+                "This is not a FineXL explanation: no JSON with a `schema`."
+            ) from error
+        if schema != SCHEMA:
+            raise UsageError(
+                f"This explanation has schema {schema!r}; this version reads {SCHEMA}."
+            )
+        try:
+            return _ADAPTER.validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"The explanation's `{where}` is wrong: {first['msg']}.") from error
+
+    def _repr_html_(self) -> str:
+        from finexl.report.html import render_html  # the one import that points the other way
+
+        return render_html(self)
+
+
+def digest_of(parts: tuple[str, ...] | list[str]) -> str:
+    """Return the sha256 (hex) of texts in order, with unambiguous boundaries."""
+    return hashlib.sha256(json.dumps(list(parts), ensure_ascii=False).encode()).hexdigest()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return value
+
+
+_ADAPTER: TypeAdapter[Explanation] = TypeAdapter(Explanation)

@@ -1,0 +1,50 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from finexl.errors import FinexlError, UsageError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Write `data` (text as UTF-8) to `path`, which never holds a half of it.
+
+    The data goes to a temporary name in the same folder first and is renamed when it is safely on
+    the disk, so that an interrupted or failed write leaves what was there before. A symlink keeps
+    pointing where it did; a device or pipe (`/dev/stdout`) is written to directly.
+
+    Raises:
+        UsageError: `path` is a folder, or its folder is missing or cannot be written.
+        FinexlError: the disk is full.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    temporary: Path | None = None
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; give the name of a file to write.")
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        target = Path(os.path.realpath(path))
+        if not target.parent.is_dir():
+            raise UsageError(f"{path} cannot be written: there is no folder {target.parent}.")
+        temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        kind = FinexlError if error.errno in _DISK_FULL else UsageError
+        raise kind(
+            f"{path} cannot be written: {(error.strerror or str(error)).lower()}."
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

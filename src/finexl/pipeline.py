@@ -1,0 +1,294 @@
+"""The pipeline, top to bottom as the paper's Algorithm 1.
+
+1  the two sets, and which images belong together
+2  their embeddings, and V_div                          §4.1, Eq. 5
+3  the pool of concepts                                 §4.2
+4  each concept as a vector                             §4.3, Eq. 6
+5  redundancy removed, V_div decomposed, tested         §4.4–4.5, Eq. 8–11
+6  said in words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from finexl._version import __version__
+from finexl.answer import aspects_of, by_text, created, doubts, dropped_of, movement, ranked
+from finexl.concepts.vectors import choose_prompts, frame_of, map_concepts
+from finexl.concepts.vocabulary import (
+    Concept,
+    build_pool,
+    concept_from,
+    distractors,
+    neutral_prompts,
+)
+from finexl.core.analysis import analyse
+from finexl.core.decompositions import DECOMPOSITIONS
+from finexl.embedding import Progress
+from finexl.encoders import Encoder, load_encoder
+from finexl.errors import UsageError
+from finexl.evidence import Evidence, gather
+from finexl.explanation import Divergence, EncoderId, Explanation, Pool, Prompts, digest_of
+from finexl.imageset import ImageSet, embeddings_from, images_from, read_images
+from finexl.pairing import Pair, pair
+from finexl.prompts import PromptRow, read_prompts, with_prompts
+from finexl.runs import Run
+from finexl.sentences import write_sentences
+
+Images: TypeAlias = "str | Path | Sequence[Image.Image | str | Path] | NDArray[np.generic]"
+"""A folder or manifest, a list of images or files, or embeddings (n, d) by the same encoder."""
+
+NEUTRAL = "built-in neutral prompts"
+OWN = "the images' own prompts"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be asked of an explanation, beside the two sets; see `explain`."""
+
+    prompts: str | Path | Sequence[str] | None = None
+    pairing: str = "auto"
+    vocabulary: str = "style"
+    concepts: Sequence[str] = ()
+    only_concepts: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    decomposition: str = "subspace"
+    top: int | None = None
+    name: str | None = None
+    seed: int = 0
+    pool: bool = False
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An explanation and the pairs that it was made from."""
+
+    explanation: Explanation
+    base: ImageSet
+    personalized: ImageSet
+    pairs: tuple[Pair, ...]
+
+    def pictures(self, index: int) -> tuple[Image.Image, Image.Image, str]:
+        """Return a pair's first base and personalized picture, and what made them."""
+        chosen = self.pairs[index]
+        caption = chosen.key if chosen.prompt is None else chosen.prompt
+        if chosen.seed is not None:
+            caption = f"{caption} (seed {chosen.seed})"
+        base = self.base.pictures[chosen.base[0]]
+        personalized = self.personalized.pictures[chosen.personalized[0]]
+        return base.open(), personalized.open(), caption
+
+
+def explain(
+    base: Images,
+    personalized: Images,
+    *,
+    encoder: str | Encoder = "embedded",
+    prompts: str | Path | Sequence[str] | None = None,
+    pairing: str = "auto",
+    vocabulary: str = "style",
+    concepts: Sequence[str] = (),
+    only_concepts: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    decomposition: str = "subspace",
+    top: int | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    pool: bool = False,
+) -> Explanation:
+    """Say in words with numbers how the personalized images differ from the base's.
+
+    Args:
+        base: images of the base: a folder or manifest, a list of PIL images or files, or their
+            embeddings (n, d) by the same encoder.
+        personalized: images of the personalized model, likewise.
+        encoder: an encoder or its name.
+        prompts: the prompts that made the images, one each in order, or a file of them; they
+            serve Eq. 5 (what counts as one prompt) and Eq. 6.
+        pairing: "auto", "seed", "prompt", "file" or "none".
+        vocabulary: "style", "subject" or "all".
+        concepts: candidates beside the vocabulary.
+        only_concepts: candidates instead of the vocabulary.
+        exclude: concepts to leave out of the vocabulary.
+        decomposition: "subspace", "nnls" or "paper".
+        top: the most concepts to keep.
+        name: what to call the explanation; the personalized set's name by default.
+        seed: of every random draw (splits, bootstrap, sampled sign flips, choice of prompts).
+        pool: also list every candidate's cosine with V_div.
+
+    Raises:
+        UsageError: something given cannot be used; the message says what and what to do.
+        PrerequisiteError: the encoder needs something that is not installed.
+    """
+    options = Options(
+        prompts=prompts,
+        pairing=pairing,
+        vocabulary=vocabulary,
+        concepts=concepts,
+        only_concepts=only_concepts,
+        exclude=exclude,
+        decomposition=decomposition,
+        top=top,
+        name=name,
+        seed=seed,
+        pool=pool,
+    )
+    loaded = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    return explain_sets(
+        _set_of(base, "base"), _set_of(personalized, "personalized"), options, loaded, Run()
+    ).explanation
+
+
+def explain_sets(
+    base: ImageSet,
+    personalized: ImageSet,
+    options: Options,
+    encoder: Encoder,
+    run: Run,
+    progress: Progress = lambda *_: None,
+) -> Explained:
+    """Run the pipeline on two sets; see `explain`. Embeddings are read from and kept in the run."""
+    _check(options)
+    pool = _pool(options)
+    method = DECOMPOSITIONS[options.decomposition]
+
+    # §4.1: V_div
+    base, personalized = _prompted(base, personalized, options.prompts)
+    matched = pair(base, personalized, options.pairing)
+    run.load_rows(encoder.revision)
+    evidence = gather(base, personalized, matched, encoder, run, progress)
+
+    # §4.3: the concepts, in the same prompts
+    texts = [concept.text for concept in pool]
+    prompts = choose_prompts(evidence.prompts or neutral_prompts(), options.seed)
+    mapped = map_concepts(
+        encoder, texts, prompts, method.template, n_all=len(evidence.prompts) or None
+    )
+    unrelated = map_concepts(encoder, distractors(), neutral_prompts(), method.template)
+    frame = frame_of(encoder, method.space, method.template)
+
+    # §4.4–4.5: redundancy, decomposition, and how sure it is
+    analysis = analyse(
+        evidence.sample,
+        mapped.vectors,
+        unrelated.vectors,
+        texts,
+        frame,
+        method,
+        seed=options.seed,
+        limit=options.top,
+    )
+
+    along = movement(evidence.rows, mapped.vectors, frame.subspace.matrix)
+    aspects, less = aspects_of(analysis, pool, along)
+    divergence = Divergence(
+        norm=analysis.norm,
+        noise_floor=analysis.noise_floor,
+        detected=analysis.detected,
+        p_value=analysis.p_value,
+        vector=evidence.sample.mean.astype(np.float32),
+        pairs=None if evidence.rows is None else evidence.rows.astype(np.float16),
+    )
+    explanation = Explanation(
+        name=options.name or personalized.name,
+        base=evidence.base,
+        personalized=evidence.personalized,
+        encoder=EncoderId(encoder.name, encoder.revision),
+        decomposition=options.decomposition,
+        prompts=Prompts(
+            len(prompts), OWN if evidence.prompts else NEUTRAL, digest_of(prompts), prompts
+        ),
+        pool=Pool(
+            len(pool),
+            _sources(options),
+            digest_of(texts),
+            ranked(analysis, pool) if options.pool else None,
+        ),
+        n_pairs=len(evidence.pairs),
+        pairing=matched.kind,
+        seed=options.seed,
+        divergence=divergence,
+        aspects=aspects,
+        less=less,
+        residual=analysis.residual,
+        residual_in_sample=analysis.residual_in_sample,
+        outside=analysis.outside,
+        dropped=dropped_of(analysis, pool, [*options.concepts, *(options.only_concepts or ())]),
+        sentences=write_sentences(divergence, aspects, less, analysis.residual, by_text(pool)),
+        warnings=(
+            *evidence.warnings,
+            *_about_prompts(evidence, len(prompts), mapped.agreement),
+            *doubts(analysis, evidence.sample, "pairs" if evidence.pairs else "images"),
+        ),
+        finexl_version=__version__,
+        created=created(),
+    )
+    run.save_explanation(explanation)
+    return Explained(explanation, base, personalized, evidence.pairs)
+
+
+def _about_prompts(evidence: Evidence, used: int, agreement: float) -> tuple[str, ...]:
+    n = len(evidence.prompts)
+    if n == 0:
+        return ("No prompts were given: the concepts are mapped under built-in neutral ones.",)
+    if used < n:
+        return (
+            f"The concepts are mapped under {used} of the {n:,} prompts; the estimated cosine to "
+            f"using all is {agreement:.3f}.",
+        )
+    return ()
+
+
+def _sources(options: Options) -> tuple[str, ...]:
+    given = ("given",) if options.concepts or options.only_concepts is not None else ()
+    listed = () if options.only_concepts is not None else (f"{options.vocabulary} vocabulary",)
+    return (*given, *listed)
+
+
+def _set_of(images: Images, name: str) -> ImageSet:
+    if isinstance(images, (str, Path)):
+        return read_images(images)
+    if isinstance(images, np.ndarray):
+        return embeddings_from(images, name)
+    return images_from(images, name)
+
+
+def _check(options: Options) -> None:
+    if options.decomposition not in DECOMPOSITIONS:
+        raise UsageError(
+            f"There is no decomposition {options.decomposition!r}; "
+            f"choose one of {', '.join(DECOMPOSITIONS)}."
+        )
+    if options.top is not None and options.top < 1:
+        raise UsageError(f"At least one concept has to be kept; {options.top} were asked for.")
+    if options.seed < 0:
+        raise UsageError(f"The seed is {options.seed}; give a whole number from 0 on.")
+
+
+def _pool(options: Options) -> tuple[Concept, ...]:
+    only = options.only_concepts
+    return build_pool(
+        options.vocabulary,
+        [concept_from(text) for text in options.concepts],
+        None if only is None else [concept_from(text) for text in only],
+        options.exclude,
+    )
+
+
+def _prompted(
+    base: ImageSet, personalized: ImageSet, prompts: str | Path | Sequence[str] | None
+) -> tuple[ImageSet, ImageSet]:
+    if prompts is None:
+        return base, personalized
+    if isinstance(prompts, (str, Path)):
+        rows = read_prompts(Path(prompts))
+    else:
+        rows = [PromptRow(prompt) for prompt in prompts]
+    return with_prompts(base, rows), with_prompts(personalized, rows)

@@ -1,0 +1,90 @@
+"""The phrases all reports share, and user text made safe to show on one line."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from finexl.explanation import Aspect, Explanation
+from finexl.report import numbers
+
+MATCHED_BY = {
+    "seed": "same prompt and seed",
+    "prompt": "same prompt",
+    "file": "same file name",
+}
+REVISION_LETTERS = 16
+SIGNIFICANCE = {True: "significant", False: "not significant", None: "not tested"}
+YES_NO = {True: "yes", False: "no", None: numbers.UNDEFINED}
+
+# Embeddings, overrides and isolates: one of them in a name would reorder the text around it.
+_BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_SPACES = "\t\n\v\f\r\x85\u2028\u2029"
+_NOT_SHOWN = {ord(c): None for c in _BIDI_CONTROLS} | {ord(c): " " for c in _SPACES}
+
+
+def plain(text: str) -> str:
+    """Return `text` on one line, without control characters, lone surrogates or bidi controls."""
+    spaced = text.translate(_NOT_SHOWN)
+    return "".join(c for c in spaced if unicodedata.category(c) not in ("Cc", "Cs"))
+
+
+def groups(explanation: Explanation) -> tuple[tuple[str, tuple[Aspect, ...]], ...]:
+    """The aspects under their headings, "More of" first; a heading without aspects is left out."""
+    both = (("More of", explanation.aspects), ("Less of", explanation.less))
+    return tuple((heading, aspects) for heading, aspects in both if aspects)
+
+
+def verdict(explanation: Explanation) -> str:
+    """Say whether the difference is more than chance."""
+    divergence = explanation.divergence
+    if divergence.norm == 0:
+        return "No difference detected: to this encoder the two sets are identical"
+    if divergence.detected is None:
+        things = "images" if explanation.pairing == "none" else "pairs"
+        return f"Too few {things} to test"
+    words = "Difference detected" if divergence.detected else "No difference detected"
+    p = numbers.p_value(divergence.p_value)
+    if p == numbers.UNDEFINED:
+        return words
+    return f"{words} (p {p})" if p.startswith("<") else f"{words} (p = {p})"
+
+
+def compared(explanation: Explanation) -> str:
+    """Say how the images of the two sets were matched, and how many there are."""
+    if explanation.pairing == "none":
+        base = numbers.count(explanation.base.n_images)
+        return f"unpaired: {numbers.count(explanation.personalized.n_images)} against {base} images"
+    pairs = "1 pair" if explanation.n_pairs == 1 else f"{numbers.count(explanation.n_pairs)} pairs"
+    return f"{pairs}, {MATCHED_BY[explanation.pairing]}"
+
+
+def unexplained(explanation: Explanation) -> str:
+    """Say what the aspects leave over, as parts of the length of V_div."""
+    if explanation.divergence.norm == 0:
+        return "Unexplained: –, as there is no change to explain"
+    left = f"Unexplained: {numbers.percent(explanation.residual)}"
+    if explanation.residual is not None:
+        left += " of the change's length"
+    if explanation.residual_in_sample is not None:
+        left += f" ({numbers.percent(explanation.residual_in_sample)} in sample)"
+    outside = numbers.percent(explanation.outside)
+    return f"{left}; outside what this encoder's words can reach: {outside}"
+
+
+def measured(explanation: Explanation) -> tuple[tuple[str, str], ...]:
+    """How the numbers came about: (what, which), for whoever wants to repeat them."""
+    divergence, prompts, pool = explanation.divergence, explanation.prompts, explanation.pool
+    encoder = explanation.encoder
+    size = numbers.length(divergence.norm)
+    if divergence.noise_floor is not None:
+        size += f" (seed noise alone: {numbers.length(divergence.noise_floor)})"
+    return (
+        ("Encoder", f"{encoder.name}, revision {encoder.revision[:REVISION_LETTERS]}"),
+        ("Images", compared(explanation)),
+        ("Prompts", f"{numbers.count(prompts.n)} ({prompts.source})"),
+        ("Candidate concepts", f"{numbers.count(pool.size)} ({', '.join(pool.sources) or '–'})"),
+        ("Decomposition", explanation.decomposition),
+        ("Length of the change", size),
+        ("Random seed", str(explanation.seed)),
+        ("FineXL", f"{explanation.finexl_version}, {explanation.created}"),
+    )
