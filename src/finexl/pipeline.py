@@ -167,7 +167,7 @@ def explain_sets(
 
     # §4.3: the concepts, in the same prompts
     texts = [concept.text for concept in pool]
-    prompts = choose_prompts(evidence.prompts or neutral_prompts(), options.seed)
+    prompts = choose_prompts(evidence.prompts, options.seed) or neutral_prompts()
     mapped = map_concepts(
         encoder, texts, prompts, method.template, n_all=len(evidence.prompts) or None
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from finexl.core.divergence import Sample
 
@@ -65,5 +65,5 @@ def intervals(
             with the design's degrees of freedom.
     """
     estimate = sample.estimate(functionals)
-    critical = stats.t.ppf(0.5 + LEVEL / 2, estimate.dof) if simultaneous is None else simultaneous
+    critical = stdtrit(estimate.dof, 0.5 + LEVEL / 2) if simultaneous is None else simultaneous
     return estimate.mean - critical * estimate.error, estimate.mean + critical * estimate.error
