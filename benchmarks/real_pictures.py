@@ -24,7 +24,7 @@ from finexl.core.orthogonality import unit_rows
 from finexl.encoders import load_encoder
 from finexl.images import load_image
 
-SPLITS = 5
+SPLITS = 25
 
 
 def said(explanation: finexl.Explanation) -> dict[str, Any]:

@@ -36,19 +36,25 @@ def _root(
     del version
 
 
+def application() -> typer.Typer:
+    """Return the command with all that it can do."""
+    from finexl.cli import explain
+
+    if not app.registered_commands:
+        explain.register(app)
+    return app
+
+
 def main() -> None:
     """Run the command and end the process with its exit code.
 
     0 done, 2 usage or bad input, 3 something has to be installed first, 1 anything else. A user's
     mistake is one sentence; `--debug` shows where it was found.
     """
-    from finexl.cli import explain
-
-    explain.register(app)
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     debug = "--debug" in sys.argv
     try:
-        app()
+        application()()
     except FinexlError as error:
         if debug:
             raise
