@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -61,9 +62,9 @@ def gather(
     )
     sources = (_source(base, of_base), _source(personalized, of_personalized))
     if unpaired:
-        sample = Unpaired(_table(of_personalized.rows.values()), _table(of_base.rows.values()))
-        if sample.n == 0:
+        if not of_base.rows or not of_personalized.rows:
             raise UsageError("No image could be opened in one of the two sets.")
+        sample = Unpaired(_by_prompt(personalized, of_personalized), _by_prompt(base, of_base))
         made = [base.pictures[i].prompt for i in of_base.rows]
         made += [personalized.pictures[i].prompt for i in of_personalized.rows]
         return Evidence(sample, (), None, _distinct(made), *sources, warnings)
@@ -77,6 +78,8 @@ def gather(
         f"prompt {p.prompt}" if p.prompt is not None else f"pair {i}" for i, p in enumerate(pairs)
     ]
     made = [p.prompt for p in pairs]
+    if len(set(Counter(units).values())) > 1:
+        warnings += ("Prompts have different numbers of seeds; each prompt counts the same.",)
     return Evidence(Paired.of(rows, units), pairs, rows, _distinct(made), *sources, warnings)
 
 
@@ -93,6 +96,15 @@ def _whole(pairs: Iterable[Pair], base: Embedded, personalized: Embedded) -> Ite
         right = tuple(index for index in p.personalized if index in personalized.rows)
         if left and right:
             yield replace(p, base=left, personalized=right)
+
+
+def _by_prompt(images: ImageSet, embedded: Embedded) -> NDArray[np.float64]:
+    """Return the mean row of each prompt's images; images without a known prompt stay single."""
+    groups: dict[object, list[int]] = {}
+    for index in embedded.rows:
+        prompt = images.pictures[index].prompt
+        groups.setdefault(index if prompt is None else prompt, []).append(index)
+    return _table(_mean(embedded, group) for group in groups.values())
 
 
 def _mean(embedded: Embedded, group: Sequence[int]) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ class EncoderId:
 
 @dataclass(frozen=True)
 class Prompts:
-    """The prompts under which the concepts were mapped to vectors (Eq. 6)."""
+    """The prompts that made the images, or the neutral ones that stand in for them (Eq. 6)."""
 
     n: int
     source: str
@@ -98,7 +98,7 @@ class Pool:
     alignment: tuple[Alignment, ...] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Divergence:
     """V_div (Eq. 5) and whether it is more than chance."""
 
@@ -107,7 +107,7 @@ class Divergence:
     norm: float
     """‖V_div‖ in the encoder's space, ≥ 0."""
     noise_floor: float | None
-    """The norm that V_div would have from seed noise alone, same unit."""
+    """The norm that V_div would have from the scatter between prompts alone, same unit."""
     detected: bool | None
     """p_value ≤ 0.05; None with fewer than 6 prompts."""
     p_value: float | None
@@ -120,6 +120,17 @@ class Divergence:
             d = len(self.vector)
             rows = np.asarray(self.pairs).reshape(-1, d) if d else np.zeros((0, 0), np.float16)
             object.__setattr__(self, "pairs", rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Divergence) and self._contents() == other._contents()
+
+    def __hash__(self) -> int:
+        return hash(self._contents())
+
+    def _contents(self) -> tuple[object, ...]:
+        pairs = None if self.pairs is None else self.pairs.tobytes()
+        tests = (self.norm, self.noise_floor, self.detected, self.p_value)
+        return (*tests, self.vector.tobytes(), pairs)
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,8 @@ class Aspect:
     specific: bool | None
     """Better aligned than 95 % of unrelated phrases."""
     significant: bool | None
-    """Detected, q ≤ 0.05 and specific; None where that could not be tested."""
+    """Detected, confirmed by held-out pairs, q ≤ 0.05, specific, and its interval on one side of 0;
+    None where that could not be tested."""
     examples: tuple[int, ...] = ()
     """Indices of the pairs that move most along the aspect."""
 
@@ -184,7 +196,8 @@ class Explanation:
     residual_in_sample: float | None
     """Eq. 11."""
     outside: float | None
-    """The part of ‖V_div‖ that no pool could reach in the decomposition's space, in [0, 1]."""
+    """The part of ‖V_div‖ that no pool could reach in the decomposition's space, in [0, 1]; None
+    where that space is all of the encoder's."""
     dropped: tuple[Dropped, ...]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -212,7 +225,7 @@ class Explanation:
             UsageError: not JSON, another schema, or a missing, unknown or malformed key.
         """
         try:
-            schema = json.loads(text)["schema"]
+            schema = json.loads(text, parse_constant=_refuse)["schema"]
         except (ValueError, TypeError, KeyError) as error:
             raise UsageError(
                 "This is not a FineXL explanation: no JSON with a `schema`."
@@ -237,6 +250,10 @@ class Explanation:
 def digest_of(parts: tuple[str, ...] | list[str]) -> str:
     """Return the sha256 (hex) of texts in order, with unambiguous boundaries."""
     return hashlib.sha256(json.dumps(list(parts), ensure_ascii=False).encode()).hexdigest()
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _rounded(value: Any) -> Any:

@@ -12,6 +12,22 @@ from finexl.errors import FinexlError, UsageError
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def check_writable(*paths: Path) -> None:
+    """Say now, before the work, what would keep these files from being written after it.
+
+    Raises:
+        UsageError: a path that is a folder, or whose folder is missing or cannot be written.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; give the name of a file to write.")
+        folder = Path(os.path.realpath(path)).parent
+        if not folder.is_dir():
+            raise UsageError(f"{path} cannot be written: there is no folder {folder}.")
+        if not os.access(folder, os.W_OK):
+            raise UsageError(f"{path} cannot be written: {folder} allows no writing.")
+
+
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Write `data` (text as UTF-8) to `path`, which never holds a half of it.
 

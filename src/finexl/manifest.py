@@ -146,4 +146,4 @@ def _seed(line: int, value: object) -> int | None:
         pass
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MAX_SEED:
         raise _BadLineError(line, f"its seed is no whole number: {str(value)[:40]!r}")
-    return value
+    return value if value >= 0 else None  # -1 is how many tools write "random"

@@ -49,8 +49,8 @@ def pair(base: ImageSet, personalized: ImageSet, pairing: str = "auto") -> Pairs
     """Match two sets by "seed" (prompt and seed), "prompt", "file" (key), or not at all ("none").
 
     "auto" takes the first of seed, prompt and file that both sets know and that pairs anything,
-    else "none", and says in a warning what it had to give up. Asked for by name, "seed" also pairs
-    pictures without prompts.
+    else "none", and says in a warning what it had to give up; seed only if it pairs at least half
+    of what the prompts would. Asked for by name, "seed" also pairs pictures without prompts.
 
     Raises:
         UsageError: an unknown pairing, or one that was asked for and pairs nothing.
@@ -63,10 +63,16 @@ def pair(base: ImageSet, personalized: ImageSet, pairing: str = "auto") -> Pairs
     if pairing == "auto":
         kinds = [kind for kind in kinds if _knows(base, kind) and _knows(personalized, kind)]
     failed: list[Kind] = []
+    few: list[str] = []
     for kind in kinds:
         pairs = _matched(base, personalized, kind)
+        if pairing == "auto" and kind == "seed" and _few(base, personalized, pairs):
+            few = [
+                f"Too few images ({len(pairs):,} pairs) share prompt and seed: paired by prompt."
+            ]
+            continue
         if pairs:
-            remarks = _remarks(base, personalized, kind, pairs)
+            remarks = [*few, *_remarks(base, personalized, kind, pairs)]
             if failed:
                 remarks.insert(0, f"{_apart(base, personalized, failed)} are paired by {kind}.")
             return Pairs(kind, pairs, tuple(remarks))
@@ -82,6 +88,16 @@ def _matched(base: ImageSet, personalized: ImageSet, kind: Kind) -> tuple[Pair, 
     return tuple(
         _pair(base, personalized, left[label], right[label]) for label in left if label in right
     )
+
+
+def _few(base: ImageSet, personalized: ImageSet, pairs: Sequence[Pair]) -> bool:
+    """Whether the prompts would pair most of the pictures and the seeds only some of them."""
+    by_prompt = _matched(base, personalized, "prompt") if pairs else ()
+    return 2 * _pictures(pairs) < _pictures(by_prompt)
+
+
+def _pictures(pairs: Sequence[Pair]) -> int:
+    return sum(len(p.base) + len(p.personalized) for p in pairs)
 
 
 def _groups(images: ImageSet, kind: Kind) -> dict[Hashable, list[int]]:

@@ -21,7 +21,13 @@ from PIL import Image
 
 from finexl._version import __version__
 from finexl.answer import aspects_of, by_text, created, doubts, dropped_of, movement, ranked
-from finexl.concepts.vectors import choose_prompts, frame_of, map_concepts
+from finexl.concepts.vectors import (
+    PROMPT_WORDS,
+    choose_prompts,
+    frame_of,
+    map_concepts,
+    shortened,
+)
 from finexl.concepts.vocabulary import (
     Concept,
     build_pool,
@@ -34,7 +40,7 @@ from finexl.core.decompositions import DECOMPOSITIONS
 from finexl.embedding import Progress
 from finexl.encoders import Encoder, load_encoder
 from finexl.errors import UsageError
-from finexl.evidence import Evidence, gather
+from finexl.evidence import gather
 from finexl.explanation import Divergence, EncoderId, Explanation, Pool, Prompts, digest_of
 from finexl.imageset import ImageSet, embeddings_from, images_from, read_images
 from finexl.pairing import Pair, pair
@@ -162,16 +168,15 @@ def explain_sets(
     # §4.1: V_div
     base, personalized = _prompted(base, personalized, options.prompts)
     matched = pair(base, personalized, options.pairing)
-    run.load_rows(encoder.revision)
+    run.load_rows(encoder.revision, encoder.dim)
     evidence = gather(base, personalized, matched, encoder, run, progress)
 
     # §4.3: the concepts, in the same prompts
     texts = [concept.text for concept in pool]
-    prompts = choose_prompts(evidence.prompts, options.seed) or neutral_prompts()
-    mapped = map_concepts(
-        encoder, texts, prompts, method.template, n_all=len(evidence.prompts) or None
-    )
-    unrelated = map_concepts(encoder, distractors(), neutral_prompts(), method.template)
+    made_with = evidence.prompts or neutral_prompts()
+    prompts = choose_prompts(evidence.prompts, options.seed) or made_with
+    mapped = map_concepts(encoder, texts, prompts, method.template, n_all=len(made_with))
+    unrelated = map_concepts(encoder, distractors(), prompts, method.template)
     frame = frame_of(encoder, method.space, method.template)
 
     # §4.4–4.5: redundancy, decomposition, and how sure it is
@@ -194,7 +199,7 @@ def explain_sets(
         detected=analysis.detected,
         p_value=analysis.p_value,
         vector=evidence.sample.mean.astype(np.float32),
-        pairs=None if evidence.rows is None else evidence.rows.astype(np.float16),
+        pairs=_halved(evidence.rows),
     )
     explanation = Explanation(
         name=options.name or personalized.name,
@@ -203,7 +208,7 @@ def explain_sets(
         encoder=EncoderId(encoder.name, encoder.revision),
         decomposition=options.decomposition,
         prompts=Prompts(
-            len(prompts), OWN if evidence.prompts else NEUTRAL, digest_of(prompts), prompts
+            len(made_with), OWN if evidence.prompts else NEUTRAL, digest_of(made_with), made_with
         ),
         pool=Pool(
             len(pool),
@@ -224,7 +229,7 @@ def explain_sets(
         sentences=write_sentences(divergence, aspects, less, analysis.residual, by_text(pool)),
         warnings=(
             *evidence.warnings,
-            *_about_prompts(evidence, len(prompts), mapped.agreement),
+            *_about_prompts(evidence.prompts, len(prompts), mapped.agreement),
             *doubts(analysis, evidence.sample, "pairs" if evidence.pairs else "images"),
         ),
         finexl_version=__version__,
@@ -234,16 +239,30 @@ def explain_sets(
     return Explained(explanation, base, personalized, evidence.pairs)
 
 
-def _about_prompts(evidence: Evidence, used: int, agreement: float) -> tuple[str, ...]:
-    n = len(evidence.prompts)
+def _about_prompts(made_with: Sequence[str], used: int, agreement: float) -> tuple[str, ...]:
+    n = len(made_with)
     if n == 0:
         return ("No prompts were given: the concepts are mapped under built-in neutral ones.",)
+    found = []
     if used < n:
-        return (
+        found.append(
             f"The concepts are mapped under {used} of the {n:,} prompts; the estimated cosine to "
-            f"using all is {agreement:.3f}.",
+            f"using all is {agreement:.3f}."
         )
-    return ()
+    long = sum(shortened(prompt) != prompt for prompt in made_with)
+    if long:
+        found.append(
+            f"{long:,} of the {n:,} prompts are long; the concepts are mapped under their first "
+            f"{PROMPT_WORDS} words, so that text encoders still read the concept."
+        )
+    return tuple(found)
+
+
+def _halved(rows: NDArray[np.float64] | None) -> NDArray[np.float16] | None:
+    """Return the rows at half precision; None where they are too large for it."""
+    if rows is None or np.abs(rows).max(initial=0.0) > np.finfo(np.float16).max:
+        return None
+    return rows.astype(np.float16)
 
 
 def _sources(options: Options) -> tuple[str, ...]:

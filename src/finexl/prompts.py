@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
@@ -67,7 +68,26 @@ def with_prompts(images: ImageSet, rows: Sequence[PromptRow]) -> ImageSet:
             "give one for each, in the order of the sorted files."
         )
     pictures = map(_attached, images.pictures, rows)
-    return replace(images, pictures=tuple(pictures))
+    return replace(
+        images, pictures=tuple(pictures), warnings=(*images.warnings, *_about_order(images))
+    )
+
+
+def _about_order(images: ImageSet) -> tuple[str, ...]:
+    """Return a warning where files in the order of their characters are not in that of numbers."""
+    keys = [picture.key for picture in images.pictures]
+    if images.kind != "folder" or keys == sorted(keys, key=_numbered):
+        return ()
+    return (
+        f"The prompts are given to the images of {images.name} in the order of their characters, "
+        f"{', '.join(keys[:4])}, …, not of their numbers; to be sure, name each prompt's file in a "
+        ".csv.",
+    )
+
+
+def _numbered(key: str) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", key)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _attached_by_file(images: ImageSet, rows: Sequence[PromptRow]) -> ImageSet:

@@ -8,6 +8,7 @@ explanation.json        the answer
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finexl.cache import cache_folder, key_of
-from finexl.errors import UsageError
+from finexl.errors import FinexlError, UsageError
 from finexl.explanation import Explanation
 from finexl.files import write_atomic
 
@@ -33,22 +34,37 @@ class Run:
     """None keeps everything in memory."""
     rows: Rows = field(default_factory=dict)
     """The embeddings known so far, for the encoder revision that was asked for."""
+    spare: bool = False
+    """Nobody asked for this folder: where it cannot be written, the work goes on without it."""
 
     @classmethod
-    def create(cls, folder: Path) -> Run:
+    def create(cls, folder: Path, asked: Mapping[str, Any] | None = None) -> Run:
         """Open a run folder for writing, made if need be.
 
+        Args:
+            folder: a new or empty folder, or that of a run.
+            asked: what the run is asked; a run of other images is then not written over.
+
         Raises:
-            UsageError: the folder cannot be made, or holds something that is not a run.
+            UsageError: the folder cannot be made, or holds something else.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            strangers = any(folder.iterdir()) and not (folder / "run.json").exists()
+            left = [file for file in folder.iterdir() if file.suffix != ".tmp"]
+            strangers = bool(left) and not (folder / "run.json").exists()
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"The run folder {folder} cannot be made: {reason}.") from error
         if strangers:
             raise UsageError(f"{folder} has files but no run.json; choose an empty or new folder.")
+        if asked is not None and (folder / "run.json").exists():
+            _, before = cls.resume(folder)
+            for side in ("base", "personalized"):
+                if before.get(side) != os.path.abspath(asked[side]):  # noqa: PTH100
+                    raise UsageError(
+                        f"{folder} holds the run of other images ({before.get(side)}); choose an "
+                        "empty or new folder."
+                    )
         return cls(folder)
 
     @classmethod
@@ -69,8 +85,8 @@ class Run:
             raise UsageError(f"{path} is damaged; start the run anew.")
         return cls(folder), options
 
-    def load_rows(self, revision: str) -> None:
-        """Read the embeddings that an earlier attempt left, if this encoder made them."""
+    def load_rows(self, revision: str, dim: int) -> None:
+        """Read the embeddings (·, dim) that an earlier attempt left, if this encoder made them."""
         if self.folder is None:
             return
         from safetensors import SafetensorError, safe_open
@@ -80,9 +96,9 @@ class Run:
                 labels = file.metadata() or {}
                 if labels.get("encoder_revision") != revision:
                     return
-                self.rows = dict(
-                    zip(json.loads(labels["digests"]), file.get_tensor("rows"), strict=True)
-                )
+                rows = file.get_tensor("rows")
+                if rows.ndim == 2 and rows.shape[1] == dim and np.isfinite(rows).all():
+                    self.rows = dict(zip(json.loads(labels["digests"]), rows, strict=True))
         except (OSError, SafetensorError, ValueError, KeyError):  # none yet, or damaged
             return
 
@@ -94,20 +110,27 @@ class Run:
             return
         labels = {"encoder_revision": revision, "digests": json.dumps(list(self.rows))}
         stacked = np.stack(list(self.rows.values()))
-        write_atomic(self.folder / "embeddings.safetensors", save({"rows": stacked}, labels))
+        self._write("embeddings.safetensors", save({"rows": stacked}, labels))
 
     def save_record(self, record: Mapping[str, Any]) -> None:
         """Write run.json."""
         if self.folder is None:
             return
         text = json.dumps(record, ensure_ascii=False, indent=1, default=str)
-        write_atomic(self.folder / "run.json", text + "\n")
+        self._write("run.json", text + "\n")
 
     def save_explanation(self, explanation: Explanation) -> None:
         """Write explanation.json."""
+        self._write("explanation.json", explanation.to_json())
+
+    def _write(self, name: str, data: str | bytes) -> None:
         if self.folder is None:
             return
-        write_atomic(self.folder / "explanation.json", explanation.to_json())
+        try:
+            write_atomic(self.folder / name, data)
+        except FinexlError:
+            if not self.spare:
+                raise
 
 
 def default_folder(*places: str) -> Path:

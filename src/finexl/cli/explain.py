@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 
 from finexl._version import __version__
 from finexl.errors import UsageError
+from finexl.files import check_writable
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
     from collections.abc import Iterator
@@ -168,6 +170,8 @@ def explain(
             "--image-seeds is for models that generate; folders and manifests hold images that "
             "are made already."
         )
+    written = [Path(path) for path in (json, html, markdown) if path is not None and path != "-"]
+    check_writable(*written)
     folder, asked = _settled(context, asked, run, resume)
     explained, record = _explained(folder, asked, show_progress=not quiet)
     _deliver(explained, record, json, html, markdown, quiet)
@@ -183,18 +187,29 @@ def _settled(
         if run is not None:
             raise UsageError("Give --run or --resume, not both: a resumed run keeps its folder.")
         opened, before = Run.resume(resume)
+        _check_recorded(before, asked, resume)
         typed = {key for key in asked if _is_typed(context, key)}
         given = {key: asked[key] for key in typed}
         return opened, {**asked, **before, **given}
     if asked["base"] is None or asked["personalized"] is None:
         raise UsageError("Give two sets of images, BASE and PERSONALIZED, or --resume a run.")
     if run is not None:
-        return Run.create(run), asked
+        return Run.create(run, asked), asked
     places = [os.path.abspath(asked[side]) for side in ("base", "personalized")]  # noqa: PTH100
     try:
-        return Run.create(default_folder(*places)), asked
+        return replace(Run.create(default_folder(*places)), spare=True), asked
     except UsageError:  # a cache that cannot be written costs a second encoding, nothing else
         return Run(), asked
+
+
+def _check_recorded(before: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+    """Refuse recorded options that are not of the form that this command would record."""
+    whole, flags = ("seed", "top"), ("pool",)
+    for key, value in before.items():
+        kind = int if key in whole else bool if key in flags else str
+        missing = value is None and key not in ("base", "personalized", "seed")
+        if key not in asked or not (missing or type(value) is kind):
+            raise UsageError(f"{folder / 'run.json'} is damaged at {key!r}; start the run anew.")
 
 
 def _is_typed(context: typer.Context, key: str) -> bool:
@@ -300,16 +315,16 @@ def _deliver(
     from finexl.report import render_html, render_markdown, render_terminal
 
     explanation = explained.explanation
+    if json is not None and json != "-":
+        write_atomic(Path(json), explanation.to_json())
+    if markdown is not None:
+        write_atomic(markdown, render_markdown(explanation))
     if html is not None:
         pictures = explained.pictures if explained.pairs else None
         write_atomic(html, render_html(explanation, pictures, record))
-    if markdown is not None:
-        write_atomic(markdown, render_markdown(explanation))
     if json == "-":
         typer.echo(explanation.to_json(), nl=False)
         return
-    if json is not None:
-        write_atomic(Path(json), explanation.to_json())
     if not quiet:
         render_terminal(explanation, Console())
         if html is not None:

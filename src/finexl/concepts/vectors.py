@@ -26,6 +26,12 @@ SUBSPACES = {"embedded": (128, 3.0)}
 """K and ε where an encoder's card says others than the authors': the embedded encoder's fit has
 whitened its space already and left no idle direction, so that little is left to do (all of its
 directions kept, mildly whitened)."""
+PROMPT_WORDS = 32
+PROMPT_CHARACTERS = 200
+"""Text encoders stop reading after 64 to 128 tokens; a concept behind a longer prompt would be cut
+off and leave no vector but rounding."""
+IMMOVABLE = 1e-4
+"""A concept that moves the prompts less than this part of their length moves them not at all."""
 TEXTS_AT_ONCE = 4096
 _FORMAT = "1"
 
@@ -45,13 +51,20 @@ class ConceptVectors:
 
 
 def choose_prompts(prompts: Sequence[str], seed: int) -> tuple[str, ...]:
-    """Return at most MAX_PROMPTS of the distinct prompts, in their order, drawn by the seed."""
-    distinct = tuple(dict.fromkeys(prompts))
+    """Return at most MAX_PROMPTS of the distinct prompts, shortened, in order, by the seed."""
+    distinct = tuple(dict.fromkeys(shortened(prompt) for prompt in prompts))
     if len(distinct) <= MAX_PROMPTS:
         return distinct
     rng = np.random.default_rng([seed, len(distinct)])
     chosen = np.sort(rng.choice(len(distinct), MAX_PROMPTS, replace=False))
     return tuple(distinct[i] for i in chosen)
+
+
+def shortened(prompt: str) -> str:
+    """Return the prompt's beginning that leaves room for a concept behind it."""
+    words = prompt.split()
+    begun = " ".join(words[:PROMPT_WORDS]) if len(words) > PROMPT_WORDS else prompt
+    return begun[:PROMPT_CHARACTERS]
 
 
 def map_concepts(
@@ -126,6 +139,8 @@ def _mapped(
         rows = encoder.embed_texts(written).astype(np.float64)
         moved = rows.reshape(len(some), len(prompts), -1)
         vectors = concept_vectors(moved, plain)
+        lengths = np.linalg.norm(vectors, axis=1)
+        vectors[lengths < IMMOVABLE * np.linalg.norm(plain, axis=1).mean()] = 0.0
         # one prompt alone has no scatter to show
         scatter = scatter_over_prompts(moved, plain) if len(prompts) > 1 else np.zeros(len(some))
         for text, vector, spread in zip(some, vectors, scatter, strict=True):

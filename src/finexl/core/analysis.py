@@ -37,6 +37,8 @@ SPLITS = 50
 """Two-fold splits of the held-out stopping rule."""
 RESAMPLES = 1000
 """Bootstrap reruns of the selection."""
+IDENTICAL = 1e-6
+"""A divergence below this part of r is rounding: the encoder sees no difference."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def analyse(
         raise ValueError("embeddings and concept vectors must be finite")
     testable = sample.n >= MIN_PROMPTS
     floor = noise_floor(sample) if sample.n > 1 else None
-    if norm == 0.0:
+    if norm <= IDENTICAL * frame.scale:
         return _identical(floor, concepts)
 
     detection = detect(sample, _stream(seed, "detect")) if testable else None
@@ -182,14 +184,17 @@ class _Columns:
         """Return the i-th kept concept's numbers; `index` is its place in the pool."""
         q = None if self.q is None else float(self.q[index])
         is_specific = bool(self.specific[index])
-        unit = float(self.unit[i])
+        unit, effect = float(self.unit[i]), float(self.effect[i])
+        score = float(self.weight[i]) * unit
+        ends = self.ends
+        ci = None if ends is None else (float(ends[0][i]) * unit, float(ends[1][i]) * unit)
+        # q speaks of the concept alone, the score of its part beside the others: both have to agree
+        one_sided = ci is not None and ci[0] * ci[1] > 0 and score * effect > 0
         return Kept(
             index=index,
-            score=float(self.weight[i]) * unit,
-            ci=None
-            if self.ends is None
-            else (float(self.ends[0][i]) * unit, float(self.ends[1][i]) * unit),
-            effect=float(self.effect[i]),
+            score=score,
+            ci=ci,
+            effect=effect,
             weight=float(self.weight[i]),
             share=None if self.share is None else float(self.share[i]),
             share_in_sample=float(self.share_in_sample[i]),
@@ -199,7 +204,7 @@ class _Columns:
             specific=is_specific,
             significant=None
             if certain is None or q is None
-            else certain and q <= ALPHA and is_specific,
+            else certain and q <= ALPHA and is_specific and one_sided,
         )
 
 
@@ -286,9 +291,11 @@ def _stability(
 
 
 def _outside(sample: Sample, subspace: Subspace) -> float | None:
+    """Return the part of the length that no concept reaches; None where the space is all of it."""
+    rank, d = subspace.directions.shape
     M = reproducible(sample)
     total = float(np.trace(M))
-    if not total > 0:
+    if rank >= d or not total > 0:
         return None
     within = float(np.trace(subspace.directions @ M @ subspace.directions.T)) / total
     return float(np.sqrt(np.clip(1.0 - within, 0.0, 1.0)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,8 @@ Array = NDArray[np.float64]
 
 MAX_ARRANGEMENTS = 4096
 """Arrangements of the data under "no difference": all of them up to here, else as many draws."""
+_BLOCK = 256
+"""Arrangements drawn at once, so that memory does not grow with their number times the images'."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,6 @@ class Arrangements:
     """(B, d)"""
     squares: Array
     """(B, d), the squared standard errors that belong to them."""
-    exact: bool
-    """All arrangements, rather than a random draw of them."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class Paired:
     def of(cls, pair_divergences: Array, prompts: list[str] | None = None) -> Paired:
         """Gather the pair divergences (n, d) by prompt: pairs of one prompt are one unit.
 
-        Each prompt's row is its sum scaled so that the mean over prompts is Eq. 5's mean over
-        pairs, also where prompts have different numbers of seeds.
+        Each prompt's row is the mean of its pairs, so that prompts with more seeds weigh no more;
+        with as many seeds for each prompt the mean over prompts is Eq. 5's over pairs.
 
         Raises:
             ValueError: not one prompt a pair.
@@ -107,8 +108,9 @@ class Paired:
             raise ValueError(f"{len(prompts)} prompts for {len(pair_divergences)} pairs")
         order = {prompt: index for index, prompt in enumerate(dict.fromkeys(prompts))}
         rows = np.zeros((len(order), pair_divergences.shape[1]))
-        np.add.at(rows, [order[prompt] for prompt in prompts], pair_divergences)
-        return cls(rows * (len(order) / len(prompts)))
+        members = [order[prompt] for prompt in prompts]
+        np.add.at(rows, members, pair_divergences)
+        return cls(rows / np.bincount(members, minlength=len(order))[:, None])
 
     @property
     def n(self) -> int:
@@ -153,18 +155,10 @@ class Paired:
     def null(self, rng: np.random.Generator) -> Arrangements:
         """Flip the sign of each prompt's row: without a difference both signs are as likely."""
         n = self.n
-        exact = 2**n <= MAX_ARRANGEMENTS
-        if exact:
-            signs = 1.0 - 2.0 * np.array(
-                list(itertools.product((0, 1), repeat=n)), dtype=np.float64
-            )
-        else:
-            signs = rng.choice((-1.0, 1.0), size=(MAX_ARRANGEMENTS, n))
-            signs = np.vstack([np.ones(n), signs])
-        means = signs @ self.rows / n
+        means = np.concatenate([signs @ self.rows / n for signs in _signs(n, rng)])
         second_moment = (self.rows**2).mean(axis=0)  # the same for every choice of signs
         squares = np.maximum(second_moment - means**2, 0.0) / max(n - 1, 1)
-        return Arrangements(means, squares, exact)
+        return Arrangements(means, squares)
 
 
 @dataclass(frozen=True)
@@ -229,18 +223,40 @@ class Unpaired:
     def null(self, rng: np.random.Generator) -> Arrangements:
         """Permute which images are called personalized."""
         everything = np.vstack([self.personalized, self.base])
-        n, n_p = len(everything), len(self.personalized)
-        exact = math.comb(n, n_p) <= MAX_ARRANGEMENTS
-        if exact:
-            chosen = np.array(list(itertools.combinations(range(n), n_p)))  # the first: as it is
-        else:
-            drawn = rng.permuted(np.tile(np.arange(n), (MAX_ARRANGEMENTS, 1)), axis=1)[:, :n_p]
-            chosen = np.vstack([np.arange(n_p), drawn])
-        labels = np.zeros((len(chosen), n))
-        np.put_along_axis(labels, chosen, 1.0, axis=1)
-        mean_p, square_p = _moments(labels, everything)
-        mean_b, square_b = _moments(1.0 - labels, everything)
-        return Arrangements(mean_p - mean_b, square_p + square_b, exact)
+        means, squares = [], []
+        for labels in _labels(len(everything), len(self.personalized), rng):
+            mean_p, square_p = _moments(labels, everything)
+            mean_b, square_b = _moments(1.0 - labels, everything)
+            means.append(mean_p - mean_b)
+            squares.append(square_p + square_b)
+        return Arrangements(np.concatenate(means), np.concatenate(squares))
+
+
+def _signs(n: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield all signs of n rows, or as they are and many draws; a block of (·, n) at a time."""
+    if 2**n <= MAX_ARRANGEMENTS:
+        yield 1.0 - 2.0 * np.array(list(itertools.product((0, 1), repeat=n)), dtype=np.float64)
+        return
+    yield np.ones((1, n))
+    for _ in range(MAX_ARRANGEMENTS // _BLOCK):
+        yield rng.choice((-1.0, 1.0), size=(_BLOCK, n))
+
+
+def _labels(n: int, marked: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield all ways to mark so many of n rows by 1, or the first so many and many draws."""
+    if math.comb(n, marked) <= MAX_ARRANGEMENTS:
+        chosen = np.array(list(itertools.combinations(range(n), marked)))
+        yield _marks(n, chosen)  # the first of them: as it is
+        return
+    yield _marks(n, np.arange(marked)[None])
+    for _ in range(MAX_ARRANGEMENTS // _BLOCK):
+        yield _marks(n, rng.permuted(np.tile(np.arange(n), (_BLOCK, 1)), axis=1)[:, :marked])
+
+
+def _marks(n: int, chosen: NDArray[np.intp]) -> Array:
+    labels = np.zeros((len(chosen), n))
+    np.put_along_axis(labels, chosen, 1.0, axis=1)
+    return labels
 
 
 def _moments(labels: Array, rows: Array) -> tuple[Array, Array]:

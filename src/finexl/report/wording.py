@@ -14,6 +14,10 @@ MATCHED_BY = {
 }
 REVISION_LETTERS = 16
 SIGNIFICANCE = {True: "significant", False: "not significant", None: "not tested"}
+MEANING_OF_SIGNIFICANT = (
+    "a difference is detected, held-out pairs confirm the aspect, q is at most 0.05, it fits "
+    "better than unrelated phrases do, and its interval leaves out 0"
+)
 YES_NO = {True: "yes", False: "no", None: numbers.UNDEFINED}
 
 # Embeddings, overrides and isolates: one of them in a name would reorder the text around it.
@@ -67,6 +71,8 @@ def unexplained(explanation: Explanation) -> str:
         left += " of the change's length"
     if explanation.residual_in_sample is not None:
         left += f" ({numbers.percent(explanation.residual_in_sample)} in sample)"
+    if explanation.outside is None:
+        return left
     outside = numbers.percent(explanation.outside)
     return f"{left}; outside what this encoder's words can reach: {outside}"
 
@@ -77,7 +83,7 @@ def measured(explanation: Explanation) -> tuple[tuple[str, str], ...]:
     encoder = explanation.encoder
     size = numbers.length(divergence.norm)
     if divergence.noise_floor is not None:
-        size += f" (seed noise alone: {numbers.length(divergence.noise_floor)})"
+        size += f" (scatter between prompts alone: {numbers.length(divergence.noise_floor)})"
     return (
         ("Encoder", f"{encoder.name}, revision {encoder.revision[:REVISION_LETTERS]}"),
         ("Images", compared(explanation)),

@@ -61,7 +61,7 @@ class Sparse:
         Where nothing is confirmed the best-aligned concept is kept alone and `confirmed` is False.
         """
         unit = unit_rows(F)
-        most = min(self.max_aspects if limit is None else limit, self.max_aspects, len(F))
+        most = min(self.max_aspects if limit is None else limit, len(F))
         paths = self._pursue(V_div[None] @ unit.T, unit, most)
         confirmed, ended = (
             (self._confirmed(halves, unit, most), "explains no more on held-out pairs")

@@ -1,0 +1,91 @@
+"""OpenCLIP and EVA-CLIP, through the open_clip library (the `openclip` extra)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from finexl.encoders.hub import Files, missing_extra, require_safetensors
+from finexl.encoders.torch import best_device, torch_threads
+from finexl.errors import UsageError
+
+IMAGE_BATCH = 16
+TEXT_BATCH = 128
+CONFIG = "open_clip_config.json"
+
+
+@dataclass
+class OpenClip:
+    """A folder with open_clip_config.json and safetensors weights; opened when first used."""
+
+    name: str
+    files: Files
+    threads: int | None = None
+    """Processor threads while encoding; None leaves torch's own number."""
+    device: str | None = None
+    """Where to compute; None for CUDA, else Apple's MPS, else the processor."""
+    normalized: bool = True
+
+    @property
+    def revision(self) -> str:
+        """The hub's commit, or the digest of a local folder's files."""
+        return self.files.revision
+
+    @cached_property
+    def dim(self) -> int:
+        """The dimensions of the shared space."""
+        return int(self.embed_texts(["a photo"]).shape[1])
+
+    def embed_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Return unit rows, float32 (n, d). See `Encoder.embed_images`."""
+        import torch
+
+        model, prepare, _ = self._parts
+        rows = []
+        with torch_threads(self.threads), torch.inference_mode():
+            for start in range(0, len(images), IMAGE_BATCH):
+                some = [prepare(image) for image in images[start : start + IMAGE_BATCH]]
+                weight = next(model.parameters())
+                pixels = torch.stack(some).to(weight.device, weight.dtype)
+                rows.append(model.encode_image(pixels, normalize=True).float().cpu().numpy())
+        return np.concatenate(rows) if rows else np.zeros((0, self.dim), np.float32)
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit rows, float32 (n, d). See `Encoder.embed_texts`."""
+        import torch
+
+        model, _, tokenize = self._parts
+        rows = []
+        with torch_threads(self.threads), torch.inference_mode():
+            for start in range(0, len(texts), TEXT_BATCH):
+                tokens = tokenize(list(texts[start : start + TEXT_BATCH]))
+                tokens = tokens.to(next(model.parameters()).device)
+                rows.append(model.encode_text(tokens, normalize=True).float().cpu().numpy())
+        return np.concatenate(rows) if rows else np.zeros((0, self.dim), np.float32)
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any, Any]:
+        """The model, its image preprocessing and its tokenizer."""
+        try:
+            import open_clip
+        except ImportError as error:
+            raise missing_extra(self.name, "openclip") from error
+        require_safetensors(self.files, self.name)
+        device = self.device or best_device()
+        where = f"local-dir:{self.files.folder}"
+        try:
+            model, prepare = open_clip.create_model_from_pretrained(
+                where, device=device, precision="fp32" if device == "cpu" else "fp16"
+            )
+            return model.eval(), prepare, open_clip.get_tokenizer(where)
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UsageError(
+                f"{self.files.folder} is not a model that open_clip can open: {first}"
+            ) from error

@@ -1,0 +1,164 @@
+"""CLIP, ALIGN, SigLIP, SigLIP 2 and other two-tower models, through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from finexl.encoders.hub import Files, missing_extra, require_safetensors
+from finexl.encoders.torch import best_device, torch_threads
+from finexl.errors import PrerequisiteError, UsageError
+
+IMAGE_BATCH = 16
+TEXT_BATCH = 128
+PADDING = {"siglip": "max_length", "siglip2": "max_length", "align": "max_length"}
+"""Families that were trained on texts padded to full length and go wrong on shorter ones."""
+FULL_LENGTH = 64
+"""Their length, where the tokenizer does not say."""
+
+
+@dataclass
+class TwoTowers:
+    """A model with an image tower and a text tower; opened when first used."""
+
+    name: str
+    files: Files
+    threads: int | None = None
+    """Processor threads while encoding; None leaves torch's own number."""
+    device: str | None = None
+    """Where to compute; None for CUDA, else Apple's MPS, else the processor."""
+    normalized: bool = True
+
+    @property
+    def revision(self) -> str:
+        """The hub's commit, or the digest of a local folder's files."""
+        return self.files.revision
+
+    @cached_property
+    def dim(self) -> int:
+        """The dimensions of the shared space."""
+        return int(self.embed_texts(["a photo"]).shape[1])
+
+    def embed_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Return unit rows, float32 (n, d). See `Encoder.embed_images`."""
+
+        def prepare(some: Sequence[Image.Image]) -> Any:
+            return self._image_processor(images=list(some), return_tensors="pt")
+
+        return self._rows(images, IMAGE_BATCH, prepare, "get_image_features")
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit rows, float32 (n, d). See `Encoder.embed_texts`."""
+        padding = PADDING.get(self._family, "longest")
+        length = self._tokenizer.model_max_length
+        limit = self._positions if length > self._positions else length
+
+        def prepare(some: Sequence[str]) -> Any:
+            return self._tokenizer(
+                list(some), padding=padding, truncation=True, max_length=limit, return_tensors="pt"
+            )
+
+        return self._rows(texts, TEXT_BATCH, prepare, "get_text_features")
+
+    def _rows(
+        self, items: Sequence[Any], at_once: int, prepare: Callable[[Any], Any], tower: str
+    ) -> NDArray[np.float32]:
+        import torch
+
+        rows = [np.zeros((0, 0), dtype=np.float32)]
+        with torch_threads(self.threads), torch.inference_mode():
+            for start in range(0, len(items), at_once):
+                inputs = prepare(items[start : start + at_once]).to(self._model.device)
+                if "pixel_values" in inputs:
+                    inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
+                found = getattr(self._model, tower)(**inputs)
+                # transformers 5 wraps what 4 returned bare
+                found = getattr(found, "pooler_output", found).float()
+                found = torch.nn.functional.normalize(found, dim=-1)
+                rows.append(found.cpu().numpy())
+        return np.concatenate(rows[1:]) if rows[1:] else np.zeros((0, self.dim), np.float32)
+
+    @cached_property
+    def _model(self) -> Any:
+        transformers, torch = self._libraries
+        require_safetensors(self.files, self.name)
+        device = self.device or best_device()
+        dtype = torch.float32 if device == "cpu" else torch.float16
+        model = self._opened(transformers.AutoModel, use_safetensors=True, dtype=dtype)
+        if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
+            kind = type(model).__name__
+            raise UsageError(
+                f"The encoder {self.name} is a {kind}, which does not put both images and texts "
+                "into one space; give a model like CLIP, ALIGN or SigLIP."
+            )
+        return model.to(device).eval()
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return self._opened(self._libraries[0].AutoTokenizer)
+
+    @cached_property
+    def _image_processor(self) -> Any:
+        transformers, _ = self._libraries
+        # Pillow's own resampling, which the models were trained with, whatever is installed
+        major = int(transformers.__version__.split(".")[0])
+        chosen = {"backend": "pil"} if major >= 5 else {"use_fast": False}
+        return self._opened(transformers.AutoImageProcessor, **chosen)
+
+    @cached_property
+    def _family(self) -> str:
+        return str(self._model.config.model_type)
+
+    @property
+    def _positions(self) -> int:
+        text = getattr(self._model.config, "text_config", self._model.config)
+        positions = int(getattr(text, "max_position_embeddings", FULL_LENGTH))
+        return min(positions, FULL_LENGTH) if self._family in PADDING else positions
+
+    @cached_property
+    def _libraries(self) -> tuple[Any, Any]:
+        try:
+            import torch
+            import transformers
+        except ImportError as error:
+            raise missing_extra(self.name, "torch") from error
+        return transformers, torch
+
+    def _opened(self, kind: Any, **settings: Any) -> Any:
+        """Open one part of the model from its folder; nothing is fetched, no code of its is run."""
+        try:
+            with _quietly(self._libraries[0]):
+                return kind.from_pretrained(
+                    self.files.folder, local_files_only=True, trust_remote_code=False, **settings
+                )
+        except ImportError as error:  # transformers' own sentence names what is missing
+            first = str(error).strip().splitlines()[0]
+            raise PrerequisiteError(f"The encoder {self.name} cannot be opened: {first}") from error
+        except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UsageError(
+                f"{self.files.folder} is not a model that transformers can open as an encoder: "
+                f"{first}"
+            ) from error
+
+
+@contextmanager
+def _quietly(transformers: Any) -> Iterator[None]:
+    """Keep the library's progress bars and advice off the terminal while a model is opened."""
+    logging = transformers.utils.logging
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
