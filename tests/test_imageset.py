@@ -161,7 +161,7 @@ def test_csv_manifest(tmp_path: Path) -> None:
     assert [(p.key, p.prompt, p.seed) for p in pictures] == [
         ("a", "a cat, with a\nhat", 3),
         ("b", None, None),
-        ("c", 'a "dog"', -1),
+        ("c", 'a "dog"', None),
     ]
 
 

@@ -257,3 +257,20 @@ def test_every_image_is_paired_or_counted_as_left_out(ours: list[Made], theirs: 
     ):
         said = f"No counterpart for {n - used} of the {n} images of the {side}, left out: "
         assert any(said in warning for warning in pairs.warnings) == (used < n)
+
+
+def test_one_seed_in_common_does_not_outweigh_the_prompts() -> None:
+    prompts = [f"prompt {i}" for i in range(10)]
+    base = a_set("b", *((str(i), p, 1 if i == 0 else 2) for i, p in enumerate(prompts)))
+    other = a_set("p", *((str(i), p, 1 if i == 0 else 3) for i, p in enumerate(prompts)))
+    pairs = pair(base, other)
+    assert (pairs.kind, len(pairs.pairs)) == ("prompt", 10)
+    assert "Too few images (1 pairs)" in pairs.warnings[0]
+    assert len(pair(base, other, "seed").pairs) == 1
+
+
+def test_half_of_the_seeds_in_common_are_paired_by_seed() -> None:
+    prompts = [f"prompt {i}" for i in range(10)]
+    base = a_set("b", *((str(i), p, 1 if i < 5 else 2) for i, p in enumerate(prompts)))
+    other = a_set("p", *((str(i), p, 1 if i < 5 else 3) for i, p in enumerate(prompts)))
+    assert (pair(base, other).kind, len(pair(base, other).pairs)) == ("seed", 5)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from finexl.errors import UsageError
 from finexl.images import Picture
-from finexl.imageset import ImageSet
+from finexl.imageset import ImageSet, read_images
 from finexl.prompts import PromptRow, read_prompts, with_prompts
 
 
@@ -186,3 +186,13 @@ def test_by_file_gone_wrong() -> None:
         with_prompts(images, [PromptRow("a cat", "a.png"), PromptRow("a dog", "a")])
     same = with_prompts(images, [PromptRow("a cat", "a.png"), PromptRow("a cat", "a")])
     assert same.pictures[0].prompt == "a cat"
+
+
+@pytest.mark.parametrize(("n", "warned"), [(9, False), (12, True)])
+def test_files_out_of_the_order_of_their_numbers_are_warned_of(
+    tmp_path: Path, n: int, warned: bool
+) -> None:
+    for i in range(n):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{i}.png")
+    images = with_prompts(read_images(tmp_path), [PromptRow(f"prompt {i}") for i in range(n)])
+    assert any("0, 1, 10, 11, …" in warning for warning in images.warnings) == warned

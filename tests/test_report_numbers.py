@@ -91,7 +91,7 @@ def test_unexplained_in_every_state() -> None:
     )
     assert wording.unexplained(too_few_pairs()) == f"Unexplained: – (39 % in sample){reach}12 %"
     unknown = replace(normal(), residual=None, residual_in_sample=None, outside=None)
-    assert wording.unexplained(unknown) == f"Unexplained: –{reach}–"
+    assert wording.unexplained(unknown) == "Unexplained: –"
     assert wording.unexplained(identical()) == "Unexplained: –, as there is no change to explain"
 
 
@@ -110,6 +110,6 @@ def test_measured_says_what_repeating_needs() -> None:
     facts = dict(wording.measured(normal()))
     assert facts["Encoder"] == "embedded, revision 4f1d0b8c77a0e1d2"
     assert facts["Prompts"] == "25 (prompts.txt)"
-    assert facts["Length of the change"] == "4.21 (seed noise alone: 1.31)"
+    assert facts["Length of the change"] == "4.21 (scatter between prompts alone: 1.31)"
     assert facts["Random seed"] == "0"
     assert dict(wording.measured(identical()))["Length of the change"] == "0"

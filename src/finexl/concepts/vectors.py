@@ -64,7 +64,10 @@ def shortened(prompt: str) -> str:
     """Return the prompt's beginning that leaves room for a concept behind it."""
     words = prompt.split()
     begun = " ".join(words[:PROMPT_WORDS]) if len(words) > PROMPT_WORDS else prompt
-    return begun[:PROMPT_CHARACTERS]
+    begun = begun[:PROMPT_CHARACTERS]
+    # scripts without spaces, and emoji, take a token or more for each character
+    foreign = [i for i, character in enumerate(begun) if not character.isascii()]
+    return begun[: foreign[PROMPT_WORDS]] if len(foreign) > PROMPT_WORDS else begun
 
 
 def map_concepts(
