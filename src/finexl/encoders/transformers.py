@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
 
 from finexl.encoders.hub import Files, missing_extra, require_safetensors
 from finexl.encoders.torch import best_device, torch_threads
@@ -22,6 +23,8 @@ PADDING = {"siglip": "max_length", "siglip2": "max_length", "align": "max_length
 """Families that were trained on texts padded to full length and go wrong on shorter ones."""
 FULL_LENGTH = 64
 """Their length, where the tokenizer does not say."""
+_DAMAGED = (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError)
+"""What transformers raises for files that are not what they should be, beside safetensors' own."""
 
 
 @dataclass
@@ -72,18 +75,18 @@ class TwoTowers:
     ) -> NDArray[np.float32]:
         import torch
 
-        rows = [np.zeros((0, 0), dtype=np.float32)]
+        model, rows = self._model, []
         with torch_threads(self.threads), torch.inference_mode():
             for start in range(0, len(items), at_once):
-                inputs = prepare(items[start : start + at_once]).to(self._model.device)
+                inputs = prepare(items[start : start + at_once]).to(model.device)
                 if "pixel_values" in inputs:
-                    inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
-                found = getattr(self._model, tower)(**inputs)
+                    inputs["pixel_values"] = inputs["pixel_values"].to(model.dtype)
+                found = getattr(model, tower)(**inputs)
                 # transformers 5 wraps what 4 returned bare
                 found = getattr(found, "pooler_output", found).float()
                 found = torch.nn.functional.normalize(found, dim=-1)
                 rows.append(found.cpu().numpy())
-        return np.concatenate(rows[1:]) if rows[1:] else np.zeros((0, self.dim), np.float32)
+        return np.concatenate(rows) if rows else np.zeros((0, self.dim), np.float32)
 
     @cached_property
     def _model(self) -> Any:
@@ -141,7 +144,7 @@ class TwoTowers:
         except ImportError as error:  # transformers' own sentence names what is missing
             first = str(error).strip().splitlines()[0]
             raise PrerequisiteError(f"The encoder {self.name} cannot be opened: {first}") from error
-        except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+        except (*_DAMAGED, SafetensorError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(
                 f"{self.files.folder} is not a model that transformers can open as an encoder: "
