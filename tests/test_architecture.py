@@ -99,7 +99,6 @@ def test_no_import_goes_to_a_higher_tier() -> None:
     assert not against_the_order(0)
 
 
-@pytest.mark.xfail(strict=True, reason="evidence imports embedding, which is in the same tier")
 def test_siblings_do_not_import_each_other() -> None:
     assert not against_the_order(1)
 

@@ -14,11 +14,11 @@ import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
-from tiny_models import FAMILIES, LENGTH, save_clip
 
 from finexl.encoders import load_encoder
 from finexl.encoders.transformers import TwoTowers
 from finexl.errors import UsageError
+from tiny_models import FAMILIES, LENGTH, save_clip
 
 TEXTS = ("a photo of cat", "a photo of dog , vivid", "sketch", "dark " * 40)
 
@@ -46,7 +46,8 @@ def forward(folder: Path, family: str) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 def unit(rows: torch.Tensor) -> NDArray[np.float32]:
-    return (rows / rows.norm(dim=-1, keepdim=True)).numpy()
+    found: NDArray[np.float32] = (rows / rows.norm(dim=-1, keepdim=True)).numpy()
+    return found
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

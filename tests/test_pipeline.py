@@ -132,7 +132,6 @@ def test_what_cannot_be_used_is_said_in_one_sentence(given: dict[str, object], s
     assert "\n" not in message
 
 
-@pytest.mark.xfail(strict=True, reason="a string is taken for a sequence of letters")
 def test_one_string_for_the_concepts_is_refused_or_one_concept() -> None:
     try:
         found = explain(drawn(), drawn(50), encoder=FakeEncoder(), only_concepts="abc", pool=True)
@@ -177,13 +176,13 @@ def test_pairs_of_one_prompt_are_one_unit() -> None:
     assert found.divergence.p_value == 2 / 64
 
 
-def test_beyond_16_prompts_16_are_drawn_and_the_cosine_is_estimated(
+def test_beyond_8_prompts_8_are_drawn_and_the_cosine_is_estimated(
     encoder: Embedded,
     base_rows: Rows,
     vivid: dict[int, Rows],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # under the user's own prompts each of 275 unrelated phrases costs 16 texts
+    # under the user's own prompts each of 275 unrelated phrases costs 8 texts
     monkeypatch.setattr("finexl.pipeline.distractors", lambda: distractors()[:5])
     texts = [f"a photo of scene {i}" for i in range(24)]
     base, tuned = np.vstack([base_rows] * 2), np.vstack([vivid[50], vivid[100]])
@@ -194,10 +193,10 @@ def test_beyond_16_prompts_16_are_drawn_and_the_cosine_is_estimated(
     assert [f.prompts.n for f in found] == [24, 24, 24]
     assert found[0].prompts.texts == tuple(texts)
     assert found[0].to_json() == found[1].to_json()
-    (said,) = [w for w in found[0].warnings if "16 of the 24 prompts" in w]
+    (said,) = [w for w in found[0].warnings if "8 of the 24 prompts" in w]
     assert 0.9 < float(said.rstrip(".").rpartition(" ")[2]) <= 1
-    exactly = explain(base[:16], tuned[:16], encoder=encoder, only_concepts=FEW, prompts=texts[:16])
-    assert exactly.prompts.n == 16
+    exactly = explain(base[:8], tuned[:8], encoder=encoder, only_concepts=FEW, prompts=texts[:8])
+    assert exactly.prompts.n == 8
     assert not any("estimated cosine" in warning for warning in exactly.warnings)
 
 
@@ -205,9 +204,9 @@ def test_the_prompts_are_drawn_by_the_seed_and_keep_their_order() -> None:
     texts = [f"scene {i}" for i in range(40)]
     drawn_prompts = [choose_prompts([*texts, *texts], seed) for seed in (0, 0, 1)]
     assert drawn_prompts[0] == drawn_prompts[1] != drawn_prompts[2]
-    assert len(drawn_prompts[0]) == MAX_PROMPTS == 16
+    assert len(drawn_prompts[0]) == MAX_PROMPTS == 8
     assert sorted(drawn_prompts[0], key=texts.index) == list(drawn_prompts[0])
-    assert choose_prompts([*texts[:16], *texts[:16]], 3) == tuple(texts[:16])
+    assert choose_prompts([*texts[:8], *texts[:8]], 3) == tuple(texts[:8])
 
 
 def test_long_prompts_are_cut_for_the_concepts_and_kept_whole_in_the_record() -> None:
@@ -568,7 +567,7 @@ def short(rows: Rows) -> Rows:
 
 
 def test_an_embedding_that_is_not_finite_is_an_error_and_never_an_answer() -> None:
-    with pytest.raises(ValueError, match="must be finite"):
+    with pytest.raises(UsageError, match="not finite"):
         explain(drawn(), drawn(50), encoder=Wrong("a", with_nan, same), only_concepts=FEW)
 
 
@@ -589,21 +588,17 @@ def test_a_wrong_encoder_never_gives_an_answer(
         explain(drawn(), drawn(50), encoder=Wrong(revision, images, texts), only_concepts=FEW)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="NumPy's own errors: shapes, zip, SVD; no name of an encoder"
-)
 @pytest.mark.parametrize(("revision", "images", "texts"), WRONG.values(), ids=WRONG)
 def test_a_wrong_encoder_is_named(
     revision: str, images: Callable[[Rows], Rows] | None, texts: Callable[[Rows], Rows]
 ) -> None:
-    with pytest.raises((ValueError, UsageError), match=r"encoder|fake|embedding"):
+    with pytest.raises(UsageError, match="The encoder fake gave embeddings"):
         explain(drawn(), drawn(50), encoder=Wrong(revision, images, texts), only_concepts=FEW)
 
 
-@pytest.mark.xfail(strict=True, reason="vectors with NaN are kept in the cache and used again")
 def test_a_wrong_answer_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINEXL_CACHE", str(tmp_path))
-    with pytest.raises(ValueError, match=r".*"):
+    with pytest.raises(UsageError, match="not finite"):
         explain(drawn(), drawn(50), encoder=Wrong("g", None, with_nan), only_concepts=FEW)
     found = explain(drawn(), drawn(50), encoder=Wrong("g", None, same), only_concepts=FEW)
     assert found.divergence.norm > 0

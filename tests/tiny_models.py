@@ -10,7 +10,21 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-WORDS = "<pad> <s> </s> <unk> a photo of cat dog vivid dark sketch ,".split()
+WORDS = [
+    "<pad>",
+    "<s>",
+    "</s>",
+    "<unk>",
+    "a",
+    "photo",
+    "of",
+    "cat",
+    "dog",
+    "vivid",
+    "dark",
+    "sketch",
+    ",",
+]
 SIDE = 32
 LENGTH = 16
 _TEXT = {
@@ -31,7 +45,7 @@ _VISION = {
     "num_attention_heads": 2,
     "patch_size": 8,
 }
-_HALF = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True}
+_HALF: dict[str, object] = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True}
 _HALF |= {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 _SQUARE = {"do_resize": True, "size": {"height": SIDE, "width": SIDE}}
 CLIP_PREPROCESSING = {
@@ -126,6 +140,6 @@ def save_tokenizer(folder: Path) -> None:
 def _save(kind: type, config: object, folder: Path, preprocessing: dict[str, object]) -> None:
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
-    kind(config).save_pretrained(folder)  # type: ignore[call-arg]
+    kind(config).save_pretrained(folder)
     save_tokenizer(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing))

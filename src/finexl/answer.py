@@ -136,8 +136,11 @@ def doubts(analysis: Analysis, sample: Sample, noun: str) -> tuple[str, ...]:
 def created() -> str:
     """Return the time of day in UTC, or that of SOURCE_DATE_EPOCH where builds set it."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    now = datetime.fromtimestamp(int(epoch), timezone.utc) if epoch.isdigit() else None
-    return (now or datetime.now(timezone.utc)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        now = datetime.fromtimestamp(int(epoch), timezone.utc)
+    except (ValueError, OverflowError, OSError):  # not set, or no time
+        now = datetime.now(timezone.utc)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def by_text(pool: Sequence[Concept]) -> Mapping[str, Concept]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from finexl.encoders import Encoder
+from finexl.encoders import Encoder, image_rows
 from finexl.errors import UsageError
 from finexl.images import ImageError
 from finexl.imageset import ImageSet
@@ -55,7 +55,7 @@ def embed(
 
     def flush() -> None:
         nonlocal pixels, saved
-        rows = encoder.embed_images(list(waiting.values())) if waiting else ()
+        rows = image_rows(encoder, list(waiting.values())) if waiting else ()
         run.rows.update(zip(waiting, rows, strict=True))
         waiting.clear()
         pixels = 0

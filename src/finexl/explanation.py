@@ -32,7 +32,10 @@ def _decoder(dtype: str) -> PlainValidator:
             return value
         if not isinstance(value, str):
             raise ValueError("expected base64 text")
-        return np.frombuffer(base64.b64decode(value, validate=True), dtype=dtype)
+        array = np.frombuffer(base64.b64decode(value, validate=True), dtype=dtype)
+        if not np.isfinite(array).all():
+            raise ValueError("numbers that are not finite")
+        return array
 
     return PlainValidator(decode)
 
@@ -48,12 +51,14 @@ def _encoder(dtype: str) -> PlainSerializer:
 
 Vector = Annotated[NDArray[np.float32], _decoder("<f4"), _encoder("<f4")]
 PairRows = Annotated[NDArray[np.float16], _decoder("<f2"), _encoder("<f2")]
-_ARRAYS = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+_STRICT = ConfigDict(arbitrary_types_allowed=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
 class Source:
     """One of the two sets of images: the base or the personalized."""
+
+    __pydantic_config__ = _STRICT
 
     name: str
     kind: str
@@ -66,6 +71,8 @@ class Source:
 class EncoderId:
     """Which encoder measured: scores of two encoders are never compared."""
 
+    __pydantic_config__ = _STRICT
+
     name: str
     revision: str
 
@@ -73,6 +80,8 @@ class EncoderId:
 @dataclass(frozen=True)
 class Prompts:
     """The prompts that made the images, or the neutral ones that stand in for them (Eq. 6)."""
+
+    __pydantic_config__ = _STRICT
 
     n: int
     source: str
@@ -84,6 +93,8 @@ class Prompts:
 class Alignment:
     """One candidate's signed cosine with V_div, in the decomposition's space, in [-1, 1]."""
 
+    __pydantic_config__ = _STRICT
+
     concept: str
     cosine: float | None
 
@@ -91,6 +102,8 @@ class Alignment:
 @dataclass(frozen=True)
 class Pool:
     """The candidates; `alignment` lists every one of them, best first, when asked for."""
+
+    __pydantic_config__ = _STRICT
 
     size: int
     sources: tuple[str, ...]
@@ -102,7 +115,7 @@ class Pool:
 class Divergence:
     """V_div (Eq. 5) and whether it is more than chance."""
 
-    __pydantic_config__ = _ARRAYS
+    __pydantic_config__ = _STRICT
 
     norm: float
     """‖V_div‖ in the encoder's space, ≥ 0."""
@@ -137,6 +150,8 @@ class Divergence:
 class Aspect:
     """A concept kept in the explanation. There is more of it where the score is positive."""
 
+    __pydantic_config__ = _STRICT
+
     concept: str
     score: float
     """w·‖f(C)‖/r: the joint coefficient on the encoder's scale; unbounded, 0 is none."""
@@ -168,6 +183,8 @@ class Aspect:
 class Dropped:
     """A candidate that was looked at and left out, and why."""
 
+    __pydantic_config__ = _STRICT
+
     concept: str
     reason: str
 
@@ -175,6 +192,8 @@ class Dropped:
 @dataclass(frozen=True)
 class Explanation:
     """How a personalized model's images differ from its base's, in words with numbers."""
+
+    __pydantic_config__ = _STRICT
 
     name: str
     base: Source
@@ -226,7 +245,7 @@ class Explanation:
         """
         try:
             schema = json.loads(text, parse_constant=_refuse)["schema"]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise UsageError(
                 "This is not a FineXL explanation: no JSON with a `schema`."
             ) from error

@@ -42,6 +42,7 @@ from finexl.encoders import Encoder, load_encoder
 from finexl.errors import UsageError
 from finexl.evidence import gather
 from finexl.explanation import Divergence, EncoderId, Explanation, Pool, Prompts, digest_of
+from finexl.images import printable
 from finexl.imageset import ImageSet, embeddings_from, images_from, read_images
 from finexl.pairing import Pair, pair
 from finexl.prompts import PromptRow, read_prompts, with_prompts
@@ -202,7 +203,7 @@ def explain_sets(
         pairs=_halved(evidence.rows),
     )
     explanation = Explanation(
-        name=options.name or personalized.name,
+        name=printable(options.name or personalized.name),
         base=evidence.base,
         personalized=evidence.personalized,
         encoder=EncoderId(encoder.name, encoder.revision),
@@ -285,10 +286,18 @@ def _check(options: Options) -> None:
             f"There is no decomposition {options.decomposition!r}; "
             f"choose one of {', '.join(DECOMPOSITIONS)}."
         )
+    _listed(options.concepts, "concepts")
+    _listed(options.only_concepts, "only_concepts")
+    _listed(options.exclude, "exclude")
     if options.top is not None and options.top < 1:
         raise UsageError(f"At least one concept has to be kept; {options.top} were asked for.")
     if options.seed < 0:
         raise UsageError(f"The seed is {options.seed}; give a whole number from 0 on.")
+
+
+def _listed(texts: Sequence[str] | None, what: str) -> None:
+    if isinstance(texts, str):
+        raise UsageError(f"{what} is one text, {texts!r}; give a list of texts.")
 
 
 def _pool(options: Options) -> tuple[Concept, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,12 @@ class Run:
         if not isinstance(options, dict):
             raise UsageError(f"{path} is damaged; start the run anew.")
         return cls(folder), options
+
+    def remove_if_empty(self) -> None:
+        """Take the folder away again where nothing was written to it."""
+        if self.folder is not None:
+            with suppress(OSError):  # not empty, or gone
+                self.folder.rmdir()
 
     def load_rows(self, revision: str, dim: int) -> None:
         """Read the embeddings (·, dim) that an earlier attempt left, if this encoder made them."""

@@ -58,13 +58,21 @@ def main() -> None:
     except FinexlError as error:
         if debug:
             raise
-        typer.echo(f"finexl: {error}", err=True)
+        typer.echo(f"finexl: {_printable(error)}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:  # a fault of ours, and still no traceback unasked
         if debug:
             raise
         kind = type(error).__name__
         typer.echo(
-            f"finexl: internal error ({kind}: {error}); run with --debug to see it.", err=True
+            f"finexl: internal error ({kind}: {_printable(error)}); run with --debug to see it.",
+            err=True,
         )
         sys.exit(1)
+
+
+def _printable(error: Exception) -> str:
+    """Return the message without what would control a terminal: names of files are in it."""
+    from finexl.images import printable
+
+    return printable(str(error))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from finexl._version import __version__
-from finexl.errors import UsageError
+from finexl.errors import FinexlError, UsageError
 from finexl.files import check_writable
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
@@ -143,6 +143,8 @@ def explain(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error was found.")] = False,
 ) -> None:
     """Say in words with numbers how PERSONALIZED images differ from BASE ones."""
+    from finexl.images import printable
+
     del debug  # looked for by `main`, which is where errors end
     asked: dict[str, Any] = {
         "base": base,
@@ -156,7 +158,7 @@ def explain(
         "exclude": exclude,
         "decomposition": decomposition.value,
         "top": top,
-        "name": name,
+        "name": None if name is None else printable(name),
         "seed": seed,
         "pool": pool,
     }
@@ -205,7 +207,7 @@ def _settled(
 def _check_recorded(before: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
     """Refuse recorded options that are not of the form that this command would record."""
     whole, flags = ("seed", "top"), ("pool",)
-    for key, value in before.items():
+    for key, value in {"base": None, "personalized": None, **before}.items():
         kind = int if key in whole else bool if key in flags else str
         missing = value is None and key not in ("base", "personalized", "seed")
         if key not in asked or not (missing or type(value) is kind):
@@ -236,15 +238,22 @@ def _explained(
         "state": "running",
         "started": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    base, personalized = read_images(asked["base"]), read_images(asked["personalized"])
-    options = _options(asked)
+    try:
+        base, personalized = read_images(asked["base"]), read_images(asked["personalized"])
+        options, encoder = _options(asked), load_encoder(asked["encoder"])
+    except FinexlError:
+        run.remove_if_empty()
+        raise
     run.save_record(_absolute(record))
-    with _progress(show_progress) as progress:
-        explained = explain_sets(
-            base, personalized, options, load_encoder(asked["encoder"]), run, progress
-        )
-    record["state"] = "done"
-    run.save_record(_absolute(record))
+    try:
+        with _progress(show_progress) as progress:
+            explained = explain_sets(base, personalized, options, encoder, run, progress)
+        record["state"] = "done"
+    except Exception:
+        record["state"] = "failed"
+        raise
+    finally:
+        run.save_record(_absolute(record))
     return explained, record
 
 
@@ -284,6 +293,7 @@ def _absolute(record: dict[str, Any]) -> dict[str, Any]:
 def _progress(wanted: bool) -> Iterator[Progress]:
     """Yield what reports progress: on stderr, and only where that is a terminal."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
@@ -295,7 +305,7 @@ def _progress(wanted: bool) -> Iterator[Progress]:
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
+                tasks[what] = bars.add_task(escape(what), total=total)
             bars.update(tasks[what], completed=done)
 
         yield show
@@ -312,6 +322,7 @@ def _deliver(
     from rich.console import Console
 
     from finexl.files import write_atomic
+    from finexl.images import printable
     from finexl.report import render_html, render_markdown, render_terminal
 
     explanation = explained.explanation
@@ -328,4 +339,4 @@ def _deliver(
     if not quiet:
         render_terminal(explanation, Console())
         if html is not None:
-            typer.echo(f"\nReport: {html}")
+            typer.echo(f"\nReport: {printable(str(html))}")

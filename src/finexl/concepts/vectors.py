@@ -16,11 +16,11 @@ from finexl.concepts.vocabulary import neutral_prompts, vocabulary
 from finexl.core.analysis import Frame
 from finexl.core.concepts import agreement_with_all, concept_vectors, scatter_over_prompts
 from finexl.core.subspace import FLOOR, RANK, Subspace, fit_subspace
-from finexl.encoders import Encoder
+from finexl.encoders import Encoder, text_rows
 
 SHIPPED = ArrayCache(Path(str(files("finexl.encoders") / "weights" / "vectors")))
 """Vectors of the built-in lists under the neutral prompts, by the embedded encoder."""
-MAX_PROMPTS = 16
+MAX_PROMPTS = 8
 """Prompts of the user's that Eq. 6 averages over at most: a concept costs a text for each."""
 SUBSPACES = {"embedded": (128, 3.0)}
 """K and ε where an encoder's card says others than the authors': the embedded encoder's fit has
@@ -132,14 +132,14 @@ def _mapped(
     encoder: Encoder, texts: Sequence[str], prompts: Sequence[str], template: str
 ) -> Iterator[tuple[str, tuple[NDArray[np.float32], float]]]:
     """Yield each concept's vector and its scatter over the prompts."""
-    plain = encoder.embed_texts(prompts).astype(np.float64)
+    plain = text_rows(encoder, prompts).astype(np.float64)
     at_once = max(1, TEXTS_AT_ONCE // len(prompts))
     for start in range(0, len(texts), at_once):
         some = texts[start : start + at_once]
         written = [
             template.format(prompt=prompt, concept=text) for text in some for prompt in prompts
         ]
-        rows = encoder.embed_texts(written).astype(np.float64)
+        rows = text_rows(encoder, written).astype(np.float64)
         moved = rows.reshape(len(some), len(prompts), -1)
         vectors = concept_vectors(moved, plain)
         lengths = np.linalg.norm(vectors, axis=1)

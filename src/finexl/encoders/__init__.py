@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from finexl.encoders.base import Encoder
+from finexl.encoders.base import Encoder, image_rows, text_rows
 from finexl.errors import UsageError
 
 ENCODERS: Mapping[str, str] = MappingProxyType(
@@ -29,7 +29,7 @@ ENCODERS: Mapping[str, str] = MappingProxyType(
 )
 """Short names and the hub ids they stand for; any other folder or hub id works as well."""
 
-__all__ = ["ENCODERS", "Encoder", "load_encoder"]
+__all__ = ["ENCODERS", "Encoder", "image_rows", "load_encoder", "text_rows"]
 
 
 def load_encoder(name: str = "embedded", *, threads: int | None = None) -> Encoder:

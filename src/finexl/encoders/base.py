@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from finexl.errors import UsageError
+
 
 class Encoder(Protocol):
     """An image encoder and a text encoder that share one space (§4.3)."""
@@ -40,3 +42,36 @@ class Encoder(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one row for each text, float32 (n, d)."""
         ...
+
+
+def image_rows(encoder: Encoder, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+    """Return the encoder's rows for images, float32 (n, d).
+
+    Raises:
+        UsageError: it gave something else than n finite rows of its d numbers.
+    """
+    return _checked(encoder, encoder.embed_images(images), len(images), "images")
+
+
+def text_rows(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return the encoder's rows for texts, float32 (n, d).
+
+    Raises:
+        UsageError: it gave something else than n finite rows of its d numbers.
+    """
+    return _checked(encoder, encoder.embed_texts(texts), len(texts), "texts")
+
+
+def _checked(encoder: Encoder, rows: object, n: int, what: str) -> NDArray[np.float32]:
+    found = np.asarray(rows, dtype=np.float32)
+    if found.shape != (n, encoder.dim):
+        raise UsageError(
+            f"The encoder {encoder.name} gave embeddings of shape {found.shape} for {n} {what}; "
+            f"{(n, encoder.dim)} was expected: its image and text side have to share one space."
+        )
+    if not np.isfinite(found).all():
+        raise UsageError(
+            f"The encoder {encoder.name} gave embeddings that are not finite for some {what}; "
+            "its weights are damaged, or half precision is too coarse for it."
+        )
+    return found
