@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from finexl.cli import application
@@ -24,18 +25,30 @@ input, 3 something has to be installed first, 1 anything else. `FINEXL_CACHE` mo
 
 def document() -> str:
     """Return the page: every command with its arguments and options."""
-    commands = [command.callback for command in application().registered_commands]
-    return "\n".join([INTRODUCTION, *(_section(command) for command in commands if command)])
+    return "\n".join([INTRODUCTION, *_sections(application(), "finexl")])
 
 
-def _section(command: Callable[..., Any]) -> str:
+def _sections(app: typer.Typer, name: str) -> Iterator[str]:
+    """Yield each command's part, those of groups of commands after the group itself."""
+    for command in app.registered_commands:
+        if command.callback is not None:
+            yield _section(command.callback, f"{name} {command.callback.__name__}")
+    for group in app.registered_groups:
+        inner = group.typer_instance
+        if inner is not None and inner.registered_callback is not None:
+            if inner.registered_callback.callback is not None:
+                yield _section(inner.registered_callback.callback, f"{name} {group.name}")
+            yield from _sections(inner, f"{name} {group.name}")
+
+
+def _section(command: Callable[..., Any], name: str) -> str:
     hints = get_type_hints(command, include_extras=True)
     rows = [
         _row(name, parameter.default, *get_args(hints[name])[:2])
         for name, parameter in inspect.signature(command).parameters.items()
         if get_args(hints[name])
     ]
-    title = f"## `finexl {command.__name__}`"
+    title = f"## `{name}`"
     table = ["| option | what |", "|---|---|", *rows]
     return "\n".join([title, "", inspect.getdoc(command) or "", "", *table, ""])
 
@@ -47,11 +60,13 @@ def _row(name: str, default: Any, kind: Any, info: ArgumentInfo | OptionInfo) ->
     elif kind is not bool:
         written += f" {_values(kind, info)}"
     shown = default.value if isinstance(default, Enum) else default
-    said = "" if shown is None or shown is False else f" Default: `{shown}`."
+    silent = shown is None or shown is False or default is inspect.Parameter.empty
+    said = "" if silent else f" Default: `{shown}`."
     return f"| `{_cell(written)}` | {_cell(f'{info.help}{said}')} |"
 
 
 def _values(kind: Any, info: OptionInfo) -> str:
+    kind = next((part for part in get_args(kind) if part is not type(None)), kind)
     if inspect.isclass(kind) and issubclass(kind, Enum):
         return "|".join(member.value for member in kind)
     if info.metavar:

@@ -19,7 +19,9 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache_for_tests(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's own cache."""
+    """No test reads or writes the user's own cache, or the embeddings of another test."""
+    for file in session_cache.glob("embeddings.sqlite*"):
+        file.unlink()
     monkeypatch.setenv("FINEXL_CACHE", str(session_cache))
 
 

@@ -263,7 +263,7 @@ def test_memory_stays_flat_large_pictures_go_through_one_by_one(
 
     embed(pictures(20), range(20), Counts(), Run(), silent)
     monkeypatch.setattr(finexl.embedding, "BATCH_PIXELS", 16)
-    embed(pictures(3), range(3), Counts(), Run(), silent)
+    embed(pictures(3), range(3), Counts("2"), Run(), silent)
     assert sizes == [16, 4, 1, 1, 1]
 
 

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from finexl.cache import key_of
 from finexl.encoders import Encoder, image_rows
 from finexl.errors import UsageError
 from finexl.images import ImageError
 from finexl.imageset import ImageSet
+from finexl.rowcache import RowCache
 from finexl.runs import Run
 
 Progress = Callable[[str, int, int], None]
@@ -22,6 +24,8 @@ Progress = Callable[[str, int, int], None]
 BATCH = 16
 BATCH_PIXELS = 32_000_000
 """Pictures are held decoded until there are this many pixels, so that memory stays flat."""
+ROWS = "1"
+"""Version of how pictures are decoded and handed to an encoder: part of the cache's keys."""
 MOST_BAD = 0.10
 SAVE_EVERY_SECONDS = 20.0
 
@@ -47,37 +51,42 @@ def embed(
         UsageError: more than a tenth of them cannot be opened, or an embedding of another size
             than the encoder's.
     """
-    digests: dict[int, str] = {}
-    failures: list[str] = []
+    digests, failures = _digests(images, wanted)
+    for index, digest in digests.items():
+        source = images.pictures[index].source
+        if isinstance(source, np.ndarray):
+            run.rows[digest] = _checked(source, images.name, encoder)
+    store, space = RowCache.default(), space_of(encoder)
+    run.rows.update(store.get(space, set(digests.values()) - set(run.rows), encoder.dim))
     waiting: dict[str, Image.Image] = {}
     pixels = 0
     saved = time.monotonic()
 
     def flush() -> None:
         nonlocal pixels, saved
-        rows = image_rows(encoder, list(waiting.values())) if waiting else ()
-        run.rows.update(zip(waiting, rows, strict=True))
+        if not waiting:
+            return
+        rows = image_rows(encoder, list(waiting.values()))
+        made = dict(zip(waiting, rows, strict=True))
+        run.rows.update(made)
+        store.put(space, made)
         waiting.clear()
         pixels = 0
         if time.monotonic() - saved > SAVE_EVERY_SECONDS:
             run.save_rows(encoder.revision)
             saved = time.monotonic()
 
-    for done, index in enumerate(wanted):
-        picture = images.pictures[index]
+    for done, (index, digest) in enumerate(list(digests.items())):
         try:
-            digest = picture.digest()
-            if isinstance(picture.source, np.ndarray):
-                run.rows[digest] = _checked(picture.source, images.name, encoder)
-            elif digest not in run.rows and digest not in waiting:
-                waiting[digest] = picture.open()
+            if digest not in run.rows and digest not in waiting:
+                waiting[digest] = images.pictures[index].open()
                 pixels += waiting[digest].width * waiting[digest].height
-            digests[index] = digest
         except ImageError as error:
             failures.append(str(error))
+            del digests[index]
         if len(waiting) >= BATCH or pixels >= BATCH_PIXELS:
             flush()
-        progress(f"Encoding {images.name}", done + 1, len(wanted))
+        progress(f"Encoding {images.name}", done + 1, len(digests))
     flush()
     run.save_rows(encoder.revision)
     if len(failures) > MOST_BAD * len(wanted):
@@ -87,6 +96,23 @@ def embed(
         )
     rows = {index: run.rows[digest] for index, digest in digests.items()}
     return Embedded(rows, tuple(digests.values()), tuple(failures))
+
+
+def space_of(encoder: Encoder) -> str:
+    """Return what a row depends on beside its picture: the encoder, its revision, this code."""
+    return key_of(ROWS, encoder.name, encoder.revision)
+
+
+def _digests(images: ImageSet, wanted: Sequence[int]) -> tuple[dict[int, str], list[str]]:
+    """Return the contents' digests by index, and what was wrong with the others."""
+    digests: dict[int, str] = {}
+    failures: list[str] = []
+    for index in wanted:
+        try:
+            digests[index] = images.pictures[index].digest()
+        except ImageError as error:  # noqa: PERF203 - each picture fails on its own
+            failures.append(str(error))
+    return digests, failures
 
 
 def _checked(row: NDArray[np.float32], name: str, encoder: Encoder) -> NDArray[np.float32]:

@@ -38,10 +38,11 @@ def _root(
 
 def application() -> typer.Typer:
     """Return the command with all that it can do."""
-    from finexl.cli import explain
+    from finexl.cli import cache, encoders, explain
 
     if not app.registered_commands:
-        explain.register(app)
+        for command in (explain, encoders, cache):
+            command.register(app)
     return app
 
 

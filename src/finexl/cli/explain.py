@@ -225,6 +225,7 @@ def _explained(
     from finexl.encoders import load_encoder
     from finexl.imageset import read_images
     from finexl.pipeline import explain_sets
+    from finexl.storage import trim
 
     for side in ("base", "personalized"):
         if MODEL_REFERENCE.match(asked[side]) and not Path(asked[side]).exists():
@@ -254,6 +255,7 @@ def _explained(
         raise
     finally:
         run.save_record(_absolute(record))
+    trim()
     return explained, record
 
 

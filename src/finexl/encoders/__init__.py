@@ -29,7 +29,10 @@ ENCODERS: Mapping[str, str] = MappingProxyType(
 )
 """Short names and the hub ids they stand for; any other folder or hub id works as well."""
 
-__all__ = ["ENCODERS", "Encoder", "image_rows", "load_encoder", "text_rows"]
+OPENCLIP = ("openclip", "eva-clip")
+"""Those that open_clip opens."""
+
+__all__ = ["ENCODERS", "OPENCLIP", "Encoder", "image_rows", "load_encoder", "text_rows"]
 
 
 def load_encoder(name: str = "embedded", *, threads: int | None = None) -> Encoder:
@@ -53,7 +56,7 @@ def load_encoder(name: str = "embedded", *, threads: int | None = None) -> Encod
     files = hub.locate(ENCODERS.get(name, name))
     if onnx.has_pair(files.folder):
         return onnx.OnnxPair(name, files, threads=threads)
-    if (files.folder / open_clip.CONFIG).is_file() and name in ("openclip", "eva-clip"):
+    if (files.folder / open_clip.CONFIG).is_file() and name in OPENCLIP:
         return open_clip.OpenClip(name, files, threads=threads)
     if (files.folder / "config.json").is_file():
         return transformers.TwoTowers(name, files, threads=threads)

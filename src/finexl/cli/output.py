@@ -1,0 +1,43 @@
+"""How commands print tables: for people, or as JSON for other tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import typer
+
+
+def deliver(
+    found: Mapping[str, object],
+    to: str | None,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+) -> None:
+    """Print a table; or, asked for JSON, write that to a file or print it alone ("-")."""
+    from finexl.files import write_atomic
+
+    text = json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    if to == "-":
+        typer.echo(text, nl=False)
+        return
+    if to is not None:
+        write_atomic(Path(to), text)
+    from rich.console import Console
+    from rich.table import Table
+
+    from finexl.images import printable
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, name in enumerate(header):
+        numeric = column > 0 and all(row[column][:1].isdigit() for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(printable(cell) for cell in row))
+    console = Console(markup=False, highlight=False)
+    if title:
+        console.print(printable(title))
+    console.print(table)
