@@ -141,7 +141,8 @@ def _mean_cosine(F: Array, rng: np.random.Generator) -> Measure:
     off = cosines - np.diag(np.diag(cosines))
     # a concept drawn twice is no pair of distinct concepts
     pairs = counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1)
-    means = np.einsum("bi,ij,bj->b", counts, off, counts) / pairs
+    counts, pairs = counts[pairs > 0], pairs[pairs > 0]
+    means = ((counts @ off) * counts).sum(axis=1) / pairs
     low, high = np.quantile(means, (0.025, 0.975))
     return Measure(float(off.sum() / (m * (m - 1))), (float(low), float(high)))
 
