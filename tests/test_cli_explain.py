@@ -139,7 +139,7 @@ def test_a_table_on_stdout_and_nothing_else_anywhere(command: Command) -> None:
     done = command("explain", base, tuned)
     assert done.code == 0
     assert done.err == ""
-    assert done.out.startswith("tuned: tuned vs work/base\n7 pairs, same file name\n")
+    assert done.out.startswith("tuned compared with work/base\n7 pairs, same file name\n")
     assert "Difference detected (p = 0.016)" in done.out
     assert everything(Path()) == before
 
@@ -768,3 +768,19 @@ def test_an_absurd_source_date_is_no_fault_of_ours(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "9" * 14)
     assert command("explain", *two_sets()).code in (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--html", "-"], "Only --json can be printed"),
+        (["--html", "a.html", "--markdown", "a.html"], "Two reports go to the same file"),
+        (["--json", "x", "--html", "./x"], "Two reports go to the same file"),
+    ],
+)
+def test_reports_that_cannot_be_told_apart_are_refused(
+    command: Command, options: list[str], said: str
+) -> None:
+    done = command("explain", *two_sets(), *options)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err

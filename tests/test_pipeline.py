@@ -613,3 +613,39 @@ def test_pairs_beyond_half_precision_are_left_out() -> None:
     assert found.n_pairs == 8
     assert np.isfinite(found.divergence.vector).all()
     assert Explanation.from_json(found.to_json()).to_json() == found.to_json()
+
+
+# what a newcomer needs to be told
+
+
+def test_pairs_without_prompts_are_said_to_count_as_prompts() -> None:
+    found = explain(drawn(), drawn(50), encoder=FakeEncoder(), only_concepts=FEW)
+    assert any("each pair" in warning and "--prompts" in warning for warning in found.warnings)
+
+
+def test_sets_of_different_formats_are_warned_of(tmp_path: Path) -> None:
+    for side, suffix in (("base", "jpg"), ("tuned", "png")):
+        (tmp_path / side).mkdir()
+        for i, picture in enumerate(drawn()):
+            picture.save(tmp_path / side / f"{i}.{suffix}")
+    base, tuned = tmp_path / "base", tmp_path / "tuned"
+    found = explain(base, tuned, encoder=FakeEncoder(), only_concepts=FEW)
+    assert any("jpeg" in w and "png" in w and "compression" in w for w in found.warnings)
+    same = explain(base, base, encoder=FakeEncoder(), only_concepts=FEW)
+    assert not any("compression" in warning for warning in same.warnings)
+
+
+def test_an_exclusion_that_matches_nothing_is_said() -> None:
+    found = explain(drawn(), drawn(50), encoder=FakeEncoder(), exclude=["colorfull", "vivid"])
+    assert any("does nothing: colorfull." in warning for warning in found.warnings)
+
+
+def test_what_is_no_set_of_images_is_refused() -> None:
+    with pytest.raises(UsageError, match="base is a int"):
+        explain(1, drawn(), encoder=FakeEncoder())  # type: ignore[arg-type]
+
+
+def test_more_candidates_than_can_be_read_are_refused() -> None:
+    many = [f"word {i}" for i in range(2001)]
+    with pytest.raises(UsageError, match="2,001 candidate concepts and 2,000 are the most"):
+        explain(drawn(), drawn(50), encoder=FakeEncoder(), only_concepts=many)

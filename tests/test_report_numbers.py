@@ -87,7 +87,8 @@ def test_compared_names_the_pairing_and_the_number() -> None:
 def test_unexplained_in_every_state() -> None:
     reach = "; outside what this encoder's words can reach: "
     assert wording.unexplained(normal()) == (
-        f"Unexplained: 42 % of the change's length (39 % in sample){reach}12 %"
+        "Unexplained: 42 % of the change's length, 18 % beside the shares (39 % in sample)"
+        f"{reach}12 %"
     )
     assert wording.unexplained(too_few_pairs()) == f"Unexplained: – (39 % in sample){reach}12 %"
     unknown = replace(normal(), residual=None, residual_in_sample=None, outside=None)

@@ -88,7 +88,10 @@ def test_any_encoding_can_be_written(state, encoding: str) -> None:  # type: ign
 
 def test_the_parts_come_in_order() -> None:
     shown = " ".join(terminal_text(normal()).split())
-    parts = ["sketch-lora: SD 1.5 + sketch vs Stable Diffusion 1.5", wording.verdict(normal())]
+    parts = [
+        "sketch-lora: SD 1.5 + sketch compared with Stable Diffusion 1.5",
+        wording.verdict(normal()),
+    ]
     parts += ["More of", "Less of", "Unexplained:", "Much more line drawing", "Note: 2 files"]
     places = [shown.index(part) for part in parts]
     assert places == sorted(places)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from finexl.embedding import Embedded, Progress, embed, unreadable
 from finexl.encoders import Encoder
 from finexl.errors import UsageError
 from finexl.explanation import Source, digest_of
+from finexl.images import Picture
 from finexl.imageset import ImageSet
 from finexl.pairing import Pair, Pairs
 from finexl.runs import Run
@@ -60,6 +62,7 @@ def gather(
         *unreadable(base, of_base, len(ours)),
         *unreadable(personalized, of_personalized, len(theirs)),
     )
+    warnings += _formats(base, personalized)
     sources = (_source(base, of_base), _source(personalized, of_personalized))
     if unpaired:
         if not of_base.rows or not of_personalized.rows:
@@ -81,6 +84,23 @@ def gather(
     if len(set(Counter(units).values())) > 1:
         warnings += ("Prompts have different numbers of seeds; each prompt counts the same.",)
     return Evidence(Paired.of(rows, units), pairs, rows, _distinct(made), *sources, warnings)
+
+
+def _formats(base: ImageSet, personalized: ImageSet) -> tuple[str, ...]:
+    """Return the warning about sets that were saved in different formats, if they were."""
+    ours, theirs = ({_format(p) for p in s.pictures} - {""} for s in (base, personalized))
+    if not (ours and theirs) or ours & theirs:
+        return ()
+    return (
+        f"The base's images are {', '.join(sorted(ours))} and the personalized ones "
+        f"{', '.join(sorted(theirs))}: compression alone may explain small differences.",
+    )
+
+
+def _format(picture: Picture) -> str:
+    source = picture.source
+    suffix = source.suffix.lower().lstrip(".") if isinstance(source, Path) else ""
+    return {"jpg": "jpeg"}.get(suffix, suffix)
 
 
 def _wanted(images: ImageSet, groups: Sequence[tuple[int, ...]] | None) -> list[int]:

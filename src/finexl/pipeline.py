@@ -34,6 +34,7 @@ from finexl.concepts.vocabulary import (
     concept_from,
     distractors,
     neutral_prompts,
+    vocabulary,
 )
 from finexl.core.analysis import analyse
 from finexl.core.decompositions import DECOMPOSITIONS
@@ -230,6 +231,7 @@ def explain_sets(
         sentences=write_sentences(divergence, aspects, less, analysis.residual, by_text(pool)),
         warnings=(
             *evidence.warnings,
+            *_unmatched(options),
             *_about_prompts(evidence.prompts, len(prompts), mapped.agreement),
             *doubts(analysis, evidence.sample, "pairs" if evidence.pairs else "images"),
         ),
@@ -243,7 +245,11 @@ def explain_sets(
 def _about_prompts(made_with: Sequence[str], used: int, agreement: float) -> tuple[str, ...]:
     n = len(made_with)
     if n == 0:
-        return ("No prompts were given: the concepts are mapped under built-in neutral ones.",)
+        return (
+            "No prompts were given: concepts are mapped under built-in neutral ones, and each pair "
+            "(unpaired: each image) counts as a prompt of its own. If several share a prompt, give "
+            "--prompts: without them p and q are too small.",
+        )
     found = []
     if used < n:
         found.append(
@@ -257,6 +263,14 @@ def _about_prompts(made_with: Sequence[str], used: int, agreement: float) -> tup
             f"{PROMPT_WORDS} words, so that text encoders still read the concept."
         )
     return tuple(found)
+
+
+def _unmatched(options: Options) -> tuple[str, ...]:
+    listed = {concept.text.casefold() for concept in vocabulary(options.vocabulary)}
+    stray = [text for text in options.exclude if text.casefold() not in listed]
+    if not stray:
+        return ()
+    return (f"Not in the vocabulary, so that excluding it does nothing: {', '.join(stray[:5])}.",)
 
 
 def _halved(rows: NDArray[np.float64] | None) -> NDArray[np.float16] | None:
@@ -277,6 +291,9 @@ def _set_of(images: Images, name: str) -> ImageSet:
         return read_images(images)
     if isinstance(images, np.ndarray):
         return embeddings_from(images, name)
+    if not isinstance(images, Sequence):
+        kind = type(images).__name__
+        raise UsageError(f"{name} is a {kind}; give a folder, a manifest, or a list of images.")
     return images_from(images, name)
 
 
@@ -286,6 +303,8 @@ def _check(options: Options) -> None:
             f"There is no decomposition {options.decomposition!r}; "
             f"choose one of {', '.join(DECOMPOSITIONS)}."
         )
+    if not isinstance(options.seed, int):
+        raise UsageError(f"The seed is {options.seed!r}; give a whole number from 0 on.")
     _listed(options.concepts, "concepts")
     _listed(options.only_concepts, "only_concepts")
     _listed(options.exclude, "exclude")

@@ -2,7 +2,8 @@
 
 How much is graded by the size of the score, whose unit is the encoder's r:
 
-    |score| < 0.25        slightly
+    |score| < 0.1         barely
+    0.1 ≤ |score| < 0.25  slightly
     0.25 ≤ |score| < 0.6  moderately
     0.6 ≤ |score|         much
 """
@@ -12,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from finexl.concepts.vocabulary import Concept, comparative
+from finexl.core.significance import ALPHA
 from finexl.explanation import Aspect, Divergence
 from finexl.report import numbers
 
+SLIGHT = 0.1
 MODERATE = 0.25
 MUCH = 0.6
 
@@ -22,6 +25,8 @@ MUCH = 0.6
 def degree(score: float) -> str:
     """Return the grade of a score."""
     size = abs(score)
+    if size < SLIGHT:
+        return "Barely"
     return "Slightly" if size < MODERATE else "Moderately" if size < MUCH else "Much"
 
 
@@ -49,8 +54,12 @@ def write_sentences(
         return (opening, *(_graded(aspect, concepts) for aspect in found))
     certain = [aspect for aspect in found if aspect.significant]
     if certain:
-        others = [_plain(aspect, concepts) for aspect in found if not aspect.significant]
-        listed = (f"Not significant: {', '.join(others)}.",) if others else ()
+        others = [
+            f"{_plain(aspect, concepts)[:-1]}: {why_not(aspect)})"
+            for aspect in found
+            if not aspect.significant
+        ]
+        listed = (f"Not significant: {'; '.join(others)}.",) if others else ()
         return (*(_graded(aspect, concepts) for aspect in certain), *listed, *_left(residual))
     opening = (
         "There is a difference, but no concept is certain to explain it."
@@ -67,6 +76,15 @@ def _graded(aspect: Aspect, concepts: Mapping[str, Concept]) -> str:
     return f"{words} ({numbers.score(aspect.score)}{interval})."
 
 
+def why_not(aspect: Aspect) -> str:
+    """Say what keeps a confirmed aspect from being significant."""
+    if aspect.q_value is not None and aspect.q_value > ALPHA:
+        return "may be chance"
+    if not aspect.specific:
+        return "unrelated phrases fit as well"
+    return "its interval holds 0"
+
+
 def _plain(aspect: Aspect, concepts: Mapping[str, Concept]) -> str:
     words = comparative(concepts[aspect.concept], "", aspect.score > 0)
     return f"{words[0].lower()}{words[1:]} ({numbers.score(aspect.score)})"
@@ -75,5 +93,7 @@ def _plain(aspect: Aspect, concepts: Mapping[str, Concept]) -> str:
 def _left(residual: float | None) -> tuple[str, ...]:
     if residual is None:
         return ()
+    if residual == 0:
+        return ("How much these words leave unexplained is lost in the noise.",)
     left = numbers.percent(residual).replace(" %", "%")
     return (f"These words leave {left} of the change's length unexplained.",)

@@ -61,6 +61,11 @@ def main() -> None:
             raise
         typer.echo(f"finexl: {_printable(error)}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if debug:
+            raise
+        typer.echo(f"finexl: {_printable(error)}; nothing more could be written or read.", err=True)
+        sys.exit(1)
     except Exception as error:  # a fault of ours, and still no traceback unasked
         if debug:
             raise

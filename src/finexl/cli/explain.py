@@ -174,6 +174,10 @@ def explain(
         )
     written = [Path(path) for path in (json, html, markdown) if path is not None and path != "-"]
     check_writable(*written)
+    if "-" in (str(html), str(markdown)):
+        raise UsageError("Only --json can be printed with -; give --html and --markdown a file.")
+    if len({path.absolute() for path in written}) < len(written):
+        raise UsageError("Two reports go to the same file; give each its own.")
     folder, asked = _settled(context, asked, run, resume)
     explained, record = _explained(folder, asked, show_progress=not quiet)
     _deliver(explained, record, json, html, markdown, quiet)

@@ -19,6 +19,8 @@ Form = Literal["adjective", "noun", "mass", "with", "free"]
 
 MAX_LENGTH = 200
 """Characters in one concept, once its white space is collapsed."""
+MAX_POOL = 2000
+"""Candidates in one pool."""
 
 # Where the first letter misleads about the first sound. Every noun of the lists is covered.
 _SOUNDS_LIKE_A = ("ukiyo",)
@@ -161,6 +163,11 @@ def build_pool(
     pool = _unique([*added, *(listed if only is None else only)])
     if not pool:
         raise UsageError("No concepts are left to explain with; exclude fewer or add some.")
+    if len(pool) > MAX_POOL:
+        raise UsageError(
+            f"There are {len(pool):,} candidate concepts and {MAX_POOL:,} are the most, as each is "
+            "read under every prompt; give fewer."
+        )
     return pool
 
 

@@ -28,7 +28,7 @@ def render_terminal(explanation: Explanation, console: Console) -> None:
     def say(text: str, style: str = "") -> None:
         console.print(Text(_writable(text, console), style=style), highlight=False)
 
-    say(f"{explanation.name}: {explanation.personalized.name} vs {explanation.base.name}", "bold")
+    say(wording.title(explanation), "bold")
     say(wording.compared(explanation), "dim")
     say(wording.verdict(explanation), "bold" if explanation.divergence.detected else "bold dim")
     if wording.groups(explanation):

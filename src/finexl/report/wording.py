@@ -53,6 +53,13 @@ def verdict(explanation: Explanation) -> str:
     return f"{words} (p {p})" if p.startswith("<") else f"{words} (p = {p})"
 
 
+def title(explanation: Explanation) -> str:
+    """Say what is compared with what, with the explanation's own name first where it has one."""
+    names = f"{explanation.personalized.name} compared with {explanation.base.name}"
+    same = explanation.name == explanation.personalized.name
+    return names if same else f"{explanation.name}: {names}"
+
+
 def compared(explanation: Explanation) -> str:
     """Say how the images of the two sets were matched, and how many there are."""
     if explanation.pairing == "none":
@@ -66,11 +73,16 @@ def unexplained(explanation: Explanation) -> str:
     """Say what the aspects leave over, as parts of the length of V_div."""
     if explanation.divergence.norm == 0:
         return "Unexplained: –, as there is no change to explain"
-    left = f"Unexplained: {numbers.percent(explanation.residual)}"
-    if explanation.residual is not None:
-        left += " of the change's length"
-    if explanation.residual_in_sample is not None:
-        left += f" ({numbers.percent(explanation.residual_in_sample)} in sample)"
+    residual, in_sample = explanation.residual, explanation.residual_in_sample
+    if residual == 0:
+        left = "Unexplained: lost in the noise"
+    elif residual is None:
+        left = f"Unexplained: {numbers.UNDEFINED}"
+    else:
+        left = f"Unexplained: {numbers.percent(residual)} of the change's length"
+        left += f", {numbers.percent(residual**2)} beside the shares"
+    if in_sample is not None:
+        left += f" ({numbers.percent(in_sample)} in sample)"
     if explanation.outside is None:
         return left
     outside = numbers.percent(explanation.outside)
