@@ -29,6 +29,7 @@ def export_image_model(checkpoint: Path, target: Path, side: int) -> None:
     pixels = torch.rand(2, 3, side, side)
     _export(model, (pixels,), target, ["pixels"], {"pixels": {0: "n"}})
     _pad_inside_convolutions(target)
+    _show_stages(target)
     _shrink(target, _half)
 
 
@@ -77,6 +78,19 @@ def _pad_inside_convolutions(path: Path) -> None:
                 attribute.ints[:] = [top, left, bottom, right]
         node.input[0] = before.input[0]
     _drop_unused(graph)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _show_stages(path: Path) -> None:
+    """Let the network give, beside the rows, the channels whose statistics they are."""
+    model = onnx.load(path)
+    squares = {node.output[0] for node in model.graph.node if node.op_type == "Mul"}
+    means = [node for node in model.graph.node if node.op_type == "ReduceMean"]
+    for name in (node.input[0] for node in means if node.input[0] not in squares):
+        shape = ["n", *(f"{name}_{axis}" for axis in ("channels", "height", "width"))]
+        shown = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        model.graph.output.append(shown)
     onnx.checker.check_model(model)
     onnx.save(model, path)
 

@@ -10,10 +10,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ from finexl.concepts.vocabulary import (
 )
 from finexl.core.analysis import analyse
 from finexl.core.decompositions import DECOMPOSITIONS
+from finexl.core.orthogonality import unit_rows
 from finexl.embedding import Progress
 from finexl.encoders import Encoder, load_encoder
 from finexl.errors import UsageError
@@ -45,6 +46,7 @@ from finexl.evidence import gather
 from finexl.explanation import Divergence, EncoderId, Explanation, Pool, Prompts, digest_of
 from finexl.images import printable
 from finexl.imageset import ImageSet, embeddings_from, images_from, read_images
+from finexl.localise import heat_map
 from finexl.pairing import Pair, pair
 from finexl.prompts import PromptRow, read_prompts, with_prompts
 from finexl.runs import Run
@@ -82,6 +84,17 @@ class Explained:
     base: ImageSet
     personalized: ImageSet
     pairs: tuple[Pair, ...]
+    encoder: Encoder
+    directions: Mapping[str, NDArray[np.float64]]
+    """Of each aspect, (d,) in the encoder's space: more of it for "more", less of it for "less"."""
+
+    def heat(self, index: int, concept: str) -> NDArray[np.floating[Any]] | None:
+        """Return where a pair's first pictures changed along an aspect, (h, w), if it can be told.
+
+        Positive is the aspect's own way: toward it where there is more of it, away where less.
+        """
+        base, personalized, _ = self.pictures(index)
+        return heat_map(self.encoder, base, personalized, self.directions[concept])
 
     def pictures(self, index: int) -> tuple[Image.Image, Image.Image, str]:
         """Return a pair's first base and personalized picture, and what made them."""
@@ -239,7 +252,11 @@ def explain_sets(
         created=created(),
     )
     run.save_explanation(explanation)
-    return Explained(explanation, base, personalized, evidence.pairs)
+    towards = unit_rows(mapped.vectors @ frame.subspace.matrix.T) @ frame.subspace.matrix
+    directions = {
+        texts[kept.index]: towards[kept.index] * np.sign(kept.score) for kept in analysis.kept
+    }
+    return Explained(explanation, base, personalized, evidence.pairs, encoder, directions)
 
 
 def _about_prompts(made_with: Sequence[str], used: int, agreement: float) -> tuple[str, ...]:

@@ -338,7 +338,8 @@ def _deliver(
         write_atomic(markdown, render_markdown(explanation))
     if html is not None:
         pictures = explained.pictures if explained.pairs else None
-        write_atomic(html, render_html(explanation, pictures, record))
+        heat = explained.heat if explained.pairs else None
+        write_atomic(html, render_html(explanation, pictures, record, heat))
     if json == "-":
         typer.echo(explanation.to_json(), nl=False)
         return

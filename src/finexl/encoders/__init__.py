@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from finexl.encoders.base import Encoder, image_rows, text_rows
+from finexl.encoders.base import Encoder, image_rows, places_of, text_rows
 from finexl.errors import UsageError
 
 ENCODERS: Mapping[str, str] = MappingProxyType(
@@ -32,7 +32,15 @@ ENCODERS: Mapping[str, str] = MappingProxyType(
 OPENCLIP = ("openclip", "eva-clip")
 """Those that open_clip opens."""
 
-__all__ = ["ENCODERS", "OPENCLIP", "Encoder", "image_rows", "load_encoder", "text_rows"]
+__all__ = [
+    "ENCODERS",
+    "OPENCLIP",
+    "Encoder",
+    "image_rows",
+    "load_encoder",
+    "places_of",
+    "text_rows",
+]
 
 
 def load_encoder(name: str = "embedded", *, threads: int | None = None) -> Encoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,20 @@ class Encoder(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one row for each text, float32 (n, d)."""
         ...
+
+
+@runtime_checkable
+class Localiser(Protocol):
+    """An encoder that can tell the places of a picture apart."""
+
+    def embed_places(self, images: Sequence[Image.Image]) -> NDArray[np.float32] | None:
+        """Return (n, h, w, d): each place in the space of the rows; None if this model has none."""
+        ...
+
+
+def places_of(encoder: Encoder, images: Sequence[Image.Image]) -> NDArray[np.float32] | None:
+    """Return the places of pictures, (n, h, w, d); None from an encoder that has none to show."""
+    return encoder.embed_places(images) if isinstance(encoder, Localiser) else None
 
 
 def image_rows(encoder: Encoder, images: Sequence[Image.Image]) -> NDArray[np.float32]:

@@ -33,6 +33,8 @@ TEXT_BATCH = 64
 MAX_TOKENS = 128
 FEATURES = 2912
 SENTENCE = 384
+GRID = 16
+"""Places along each side of a picture, where they are told apart."""
 
 
 @dataclass
@@ -63,6 +65,33 @@ class Embedded:
         centred = self.features(images) - self._maps["image_mean"]
         return (centred @ self._maps["image"]).astype(np.float32)
 
+    def embed_places(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Return (n, GRID, GRID, d): each place's part of the stage statistics' share of a row.
+
+        Means and standard deviations over places are means over places themselves: of the channel,
+        and of its squared distance from its mean over its standard deviation. The appearance
+        statistics, which are of the whole picture, are left out.
+        """
+        found = [self._places(image) for image in images]
+        return np.stack(found) if found else np.zeros((0, GRID, GRID, self.dim), np.float32)
+
+    def _places(self, image: Image.Image) -> NDArray[np.float32]:
+        pixels = np.ascontiguousarray(_prepare(image)[0].transpose(2, 0, 1))[None]
+        names = [output.name for output in self._image_model.get_outputs()][1:]
+        weights, total = self._maps["image"], np.zeros((GRID, GRID, self.dim), np.float32)
+        start = FEATURES - self._image_model.get_outputs()[0].shape[1]
+        for stage, channels in enumerate(self._image_model.run(names, {"pixels": pixels})):
+            count = channels.shape[1]
+            total += _cells(channels[0]) @ weights[start : start + count]
+            start += count
+            if stage < len(names) - 1:  # of the pooled output only the mean is read
+                mean = channels[0].mean(axis=(1, 2), keepdims=True)
+                squared = (channels[0] - mean) ** 2
+                spread = np.sqrt(squared.mean(axis=(1, 2), keepdims=True))
+                total += _cells(squared / np.maximum(spread, 1e-6)) @ weights[start : start + count]
+                start += count
+        return total
+
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 (n, d). See `Encoder.embed_texts`."""
         centred = self.sentences(texts) - self._maps["text_mean"]
@@ -75,7 +104,9 @@ class Embedded:
             for start in range(0, len(images), IMAGE_BATCH):
                 prepared = list(pool.map(_prepare, images[start : start + IMAGE_BATCH]))
                 pixels = np.stack([picture for picture, _ in prepared]).transpose(0, 3, 1, 2)
-                stages = self._image_model.run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
+                stages = self._image_model.run(["rows"], {"pixels": np.ascontiguousarray(pixels)})[
+                    0
+                ]
                 rows.append(np.hstack([np.stack([stats for _, stats in prepared]), stages]))
         return np.concatenate(rows)
 
@@ -133,6 +164,17 @@ class Embedded:
         return onnxruntime.InferenceSession(
             str(self.weights / file), options, providers=["CPUExecutionProvider"]
         )
+
+
+def _cells(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return channels (c, side, side) as means over a grid of places, (GRID, GRID, c)."""
+    side = channels.shape[1]
+    if side < GRID:
+        channels = channels.repeat(GRID // side, axis=1).repeat(GRID // side, axis=2)
+        side = GRID
+    blocks = channels.reshape(len(channels), GRID, side // GRID, GRID, side // GRID)
+    cells: NDArray[np.float32] = blocks.mean(axis=(2, 4)).transpose(1, 2, 0)
+    return cells
 
 
 def _prepare(image: Image.Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -57,6 +57,32 @@ class TwoTowers:
 
         return self._rows(images, IMAGE_BATCH, prepare, "get_image_features")
 
+    def embed_places(self, images: Sequence[Image.Image]) -> NDArray[np.float32] | None:
+        """Return unit rows of the patches, (n, h, w, d), for CLIP and SigLIP; None for others.
+
+        Each patch's last state goes through what turns the picture's own into its row.
+        """
+        import torch
+
+        model = self._model
+        if self._family not in ("clip", "siglip"):
+            return None
+        rows = []
+        with torch_threads(self.threads), torch.inference_mode():
+            for image in images:
+                inputs = self._image_processor(images=[image], return_tensors="pt")
+                pixels = inputs["pixel_values"].to(model.device, model.dtype)
+                tokens = model.vision_model(pixel_values=pixels).last_hidden_state[0]
+                if self._family == "clip":  # the first token is the picture's own
+                    tokens = model.vision_model.post_layernorm(tokens[1:])
+                    found = model.visual_projection(tokens)
+                else:
+                    found = model.vision_model.head(tokens[:, None])
+                side = round(len(found) ** 0.5)
+                unit = torch.nn.functional.normalize(found.float(), dim=-1)
+                rows.append(unit.reshape(side, side, -1).cpu().numpy())
+        return np.stack(rows) if rows else None
+
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit rows, float32 (n, d). See `Encoder.embed_texts`."""
         padding = PADDING.get(self._family, "longest")

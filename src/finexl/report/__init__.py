@@ -2,7 +2,7 @@
 
     render_terminal(explanation, console)           a rich table
     render_markdown(explanation) -> str             a section of a model card
-    render_html(explanation, pictures, record) -> str   one self-contained page
+    render_html(explanation, pictures, record, heat) -> str   one self-contained page
 
 All three show the same numbers in the same words (`numbers`, `wording`), "–" for an undefined one,
 and every name, concept, prompt and warning literally, whatever is in it.

@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from numpy.typing import NDArray
 from PIL import Image
 
 from finexl.explanation import Aspect, Dropped, Explanation
@@ -25,6 +27,8 @@ PICTURE_SIDE = 256
 PICTURE_QUALITY = 85
 PICTURE_BYTES = 3_000_000
 PAIRS_PER_ASPECT = 4
+HEAT = (214, 62, 28)
+DENSEST = 0.8
 LISTED = 300
 RECORD_LETTERS = 200_000
 
@@ -34,6 +38,14 @@ class PairPictures(Protocol):
 
     def __call__(self, index: int) -> tuple[Image.Image, Image.Image, str]:
         """Return pair `index`: (base, personalized, caption)."""
+        ...
+
+
+class HeatMap(Protocol):
+    """Where a report learns where in a pair a change sits."""
+
+    def __call__(self, index: int, concept: str) -> NDArray[np.floating[Any]] | None:
+        """Return (h, w) for pair `index`, positive the aspect's own way; None if unknown."""
         ...
 
 
@@ -60,6 +72,7 @@ def render_html(
     explanation: Explanation,
     pictures: PairPictures | None = None,
     record: Mapping[str, object] | None = None,
+    heat: HeatMap | None = None,
 ) -> str:
     """Return the page: same input, same text.
 
@@ -67,6 +80,7 @@ def render_html(
         explanation: What to show.
         pictures: Gives the example pairs; without it the page says that it has none.
         record: The run's record (JSON-like), shown as it is at the end of the page.
+        heat: Says where a pair's change along an aspect sits; without it nothing is said of that.
     """
     aspects = (*explanation.aspects, *explanation.less)
     wanted = _by_rank(aspects)
@@ -79,6 +93,7 @@ def render_html(
         chart=chart.score_chart(explanation),
         segments=chart.share_bar(explanation),
         pairs=pairs,
+        heat={} if heat is None else _overlays(aspects, pairs, heat),
         has_pictures=pictures is not None,
         has_examples=bool(wanted),
         left_out=0 if pictures is None else len(wanted) - len(pairs),
@@ -138,6 +153,33 @@ def _embedded(indices: Iterable[int], pictures: PairPictures) -> dict[int, Pair]
             break
         pairs[index] = pair
     return pairs
+
+
+def _overlays(
+    aspects: Sequence[Aspect], pairs: Mapping[int, Pair], heat: HeatMap
+) -> dict[tuple[int, str], str]:
+    """Return each shown pair's heat map as a data URI, by the pair and the aspect."""
+    found = {}
+    for aspect in aspects:
+        shown = [index for index in aspect.examples[:PAIRS_PER_ASPECT] if index in pairs]
+        values = {index: heat(index, aspect.concept) for index in shown}
+        maps = {index: value for index, value in values.items() if value is not None}
+        # one scale for an aspect's pairs, so that they can be compared
+        most = max((float(value.max()) for value in maps.values()), default=0.0)
+        for index, value in maps.items():
+            found[index, aspect.concept] = _overlay(value, most)
+    return found
+
+
+def _overlay(values: NDArray[np.floating[Any]], most: float) -> str:
+    """Return a small transparent picture that is denser where the values are larger."""
+    part = np.clip(values / most, 0.0, 1.0) if most > 0 else np.zeros(values.shape)
+    pixels = np.empty((*values.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = HEAT
+    pixels[..., 3] = np.rint(255 * DENSEST * part)
+    file = io.BytesIO()
+    Image.fromarray(pixels, "RGBA").save(file, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _picture(image: Image.Image) -> Picture:
