@@ -34,7 +34,7 @@ def stocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     RowCache.default().put("e", {f"d{i}": np.zeros(100, np.float32) for i in range(7)})
     for i in range(3):
         ArrayCache(tmp_path / "concepts").put(f"{i}" * 32, {"x": np.zeros(10, np.float32)}, {})
-    for name in ("a", "b"):
+    for name in ("a" * 16, "b" * 16):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "run.json").write_bytes(b"x" * 1000)
     return tmp_path
@@ -78,14 +78,14 @@ def test_the_oldest_concepts_and_runs_make_room(
 ) -> None:
     import os
 
-    for age, name in enumerate(("b", "a")):
+    for age, name in enumerate(("b" * 16, "a" * 16)):
         os.utime(stocked / "runs" / name, (1000 + age, 1000 + age))
     monkeypatch.setenv("FINEXL_CACHE_LIMIT", str(4 * 1500))
     storage.trim()
-    assert [p.name for p in (stocked / "runs").iterdir()] == ["a"]
+    assert [p.name for p in (stocked / "runs").iterdir()] == ["a" * 16]
     monkeypatch.setenv("FINEXL_CACHE_LIMIT", "0")
     storage.trim()  # the newest of each kind stays, however small the limit
-    assert [p.name for p in (stocked / "runs").iterdir()] == ["a"]
+    assert [p.name for p in (stocked / "runs").iterdir()] == ["a" * 16]
     assert len(list((stocked / "concepts").iterdir())) == 1
 
 
@@ -139,3 +139,16 @@ def test_what_is_no_encoder_is_refused(
     assert (code, out) == (2, "")
     assert err.startswith(f"finexl: The encoder {name!r} is no name that is known here")
     assert err.count("\n") == 1
+
+
+def test_what_is_not_ours_is_left_alone(
+    stocked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = [stocked / "runs" / "exp1" / "model.safetensors", stocked / "concepts" / "notes.txt"]
+    for file in mine:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"x" * 5000)
+    monkeypatch.setenv("FINEXL_CACHE_LIMIT", "0")
+    storage.trim()
+    assert run(monkeypatch, capsys, "cache", "--clear", "all", "--json", "-")[0] == 0
+    assert all(file.is_file() for file in mine)

@@ -94,7 +94,7 @@ def test_rows_are_those_of_the_library(open_clip: Any, folder: Path) -> None:
 def test_a_pickle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text(json.dumps(CONFIG))
     torch.save({}, tmp_path / "open_clip_pytorch_model.bin")
-    with pytest.raises(UsageError, match=r"only open_clip_pytorch_model\.bin"):
+    with pytest.raises(UsageError, match=r"has open_clip_pytorch_model\.bin, which can run code"):
         load_encoder(str(tmp_path)).embed_texts(TEXTS)
 
 
@@ -103,4 +103,37 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text(json.dumps(CONFIG))
     save_file({"x": torch.zeros(2)}, tmp_path / "open_clip_model.safetensors")
     with pytest.raises(UsageError, match="is not a model that open_clip can open"):
+        load_encoder(str(tmp_path)).embed_texts(TEXTS)
+
+
+ASKS = {
+    "code": (
+        "text_cfg",
+        {"hf_tokenizer_name": "x", "tokenizer_kwargs": {"trust_remote_code": True}},
+    ),
+    "weights for the image tower": ("vision_cfg", {"timm_model_pretrained": True}),
+    "a text model of the hub": ("text_cfg", {"hf_model_name": "roberta-base"}),
+}
+
+
+@pytest.mark.usefixtures("open_clip")
+@pytest.mark.parametrize(("tower", "more"), ASKS.values(), ids=ASKS)
+def test_a_configuration_that_asks_for_more_than_its_weights_is_refused(
+    folder: Path, tmp_path: Path, tower: str, more: dict[str, Any]
+) -> None:
+    model = CONFIG["model_cfg"]
+    config = {**CONFIG, "model_cfg": {**model, tower: {**model[tower], **more}}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    weights = folder / "open_clip_model.safetensors"
+    (tmp_path / weights.name).write_bytes(weights.read_bytes())
+    with pytest.raises(UsageError, match="would fetch or run something beside its own weights"):
+        load_encoder(str(tmp_path)).embed_texts(TEXTS)
+
+
+@pytest.mark.usefixtures("open_clip")
+def test_a_pickle_beside_safetensors_is_refused_as_well(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    torch.save({}, tmp_path / "open_clip_pytorch_model.bin")
+    with pytest.raises(UsageError, match="can run code when opened"):
         load_encoder(str(tmp_path)).embed_texts(TEXTS)

@@ -82,8 +82,11 @@ class RowCache:
         count = 0
         with suppress(OSError, sqlite3.Error), self._opened() as database:
             (count,) = database.execute("select count(*) from embeddings").fetchone()
-        files = self.path.parent.glob(f"{self.path.name}*")  # SQLite's journal is beside it
-        return count, sum(file.stat().st_size for file in files)
+        size = 0
+        for file in self.path.parent.glob(f"{self.path.name}*"):  # SQLite's journal is beside it
+            with suppress(OSError):
+                size += file.stat().st_size
+        return count, size
 
     def clear(self) -> None:
         """Forget all rows."""

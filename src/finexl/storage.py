@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +42,8 @@ def clear(*parts: str) -> None:
         if name == "embeddings":
             RowCache.default().clear()
         else:
-            shutil.rmtree(cache_folder() / name, ignore_errors=True)
+            for entry in _entries(name):
+                _delete(entry)
 
 
 def trim() -> None:
@@ -55,23 +58,42 @@ def trim() -> None:
             if over <= 0:
                 break
             over -= _size(entry)
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
+            _delete(entry)
 
 
 def _entries(name: str) -> list[Path]:
     folder = cache_folder() / name
-    return (
-        [entry for entry in folder.iterdir() if entry.suffix != ".tmp"] if folder.is_dir() else []
-    )
+    return [entry for entry in folder.iterdir() if _ours(entry)] if folder.is_dir() else []
+
+
+def _ours(entry: Path) -> bool:
+    """Whether this package made it: whatever else lies there is left alone."""
+    if entry.suffix == ".safetensors":
+        return re.fullmatch("[0-9a-f]{32}", entry.stem) is not None
+    return re.fullmatch("[0-9a-f]{16}", entry.name) is not None and (entry / "run.json").is_file()
+
+
+def _delete(entry: Path) -> None:
+    if entry.is_dir():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            entry.unlink()
 
 
 def _size(entry: Path) -> int:
-    files = entry.rglob("*") if entry.is_dir() else [entry]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(map(_bytes, entry.rglob("*") if entry.is_dir() else [entry]))
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except OSError:  # another process was quicker
+        return 0
 
 
 def _age(entry: Path) -> float:
-    return entry.stat().st_mtime if entry.exists() else 0.0
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from enum import Enum
@@ -144,6 +144,7 @@ def explain(
 ) -> None:
     """Say in words with numbers how PERSONALIZED images differ from BASE ones."""
     from finexl.images import printable
+    from finexl.storage import trim
 
     del debug  # looked for by `main`, which is where errors end
     asked: dict[str, Any] = {
@@ -181,6 +182,8 @@ def explain(
     folder, asked = _settled(context, asked, run, resume)
     explained, record = _explained(folder, asked, show_progress=not quiet)
     _deliver(explained, record, json, html, markdown, quiet)
+    with suppress(OSError):  # tidying up is no reason to fail
+        trim()
 
 
 def _settled(
@@ -229,7 +232,6 @@ def _explained(
     from finexl.encoders import load_encoder
     from finexl.imageset import read_images
     from finexl.pipeline import explain_sets
-    from finexl.storage import trim
 
     for side in ("base", "personalized"):
         if MODEL_REFERENCE.match(asked[side]) and not Path(asked[side]).exists():
@@ -259,7 +261,6 @@ def _explained(
         raise
     finally:
         run.save_record(_absolute(record))
-    trim()
     return explained, record
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from finexl.errors import PrerequisiteError, UsageError
 
 PATTERNS = ("*.json", "*.txt", "*.model", "model*.safetensors", "open_clip_model.safetensors")
 """What is fetched: configuration, tokenizer, weights. No pickles, no code."""
-_PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
+PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
 _SETTINGS = (".json", ".txt", ".model")
+_HASHED = (*_SETTINGS, ".safetensors", ".onnx", ".onnx_data", ".data")
 _CHUNK = 1 << 20
 CONVERSION = "Adding `safetensors` variant of this model"
 """The title under which the hub's own robot offers weights converted from a pickle."""
@@ -54,7 +56,7 @@ def digest_of(folder: Path) -> str:
     """Return the sha256 (hex) of a folder's weights and settings, names included."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
-        if file.suffix in (*_SETTINGS, ".safetensors", ".onnx") and file.is_file():
+        if file.suffix in _HASHED and file.is_file():
             digest.update(
                 f"{file.relative_to(folder).as_posix()}\n{file.stat().st_size}\n".encode()
             )
@@ -72,7 +74,7 @@ def require_safetensors(files: Files, name: str) -> None:
     """
     if any(files.folder.glob("*.safetensors")):
         return
-    pickled = sorted(p.name for p in files.folder.iterdir() if p.suffix in _PICKLES)
+    pickled = sorted(p.name for p in files.folder.iterdir() if p.suffix in PICKLES)
     held = f"only {pickled[0]}, which can run code when opened" if pickled else "no weights"
     raise UsageError(
         f"The encoder {name} has {held}; give a folder or a revision with model.safetensors."
@@ -80,6 +82,8 @@ def require_safetensors(files: Files, name: str) -> None:
 
 
 def _fetched(name: str, revision: str | None) -> Files:
+    if find_spec("torch") is None:  # before anything large is fetched
+        raise missing_extra(name, "torch")
     try:
         from huggingface_hub import errors, snapshot_download
     except ImportError as error:
@@ -101,6 +105,8 @@ def _fetched(name: str, revision: str | None) -> Files:
         raise UsageError(
             f"The hub has no model {name}{at}, or shows it only to some (set HF_TOKEN)."
         ) from error
+    except errors.HFValidationError as error:
+        raise UsageError(f"{name!r} is no hub id; one is written owner/name.") from error
     except Exception as error:  # from whichever HTTP library the hub's client is built on
         raise unreachable(name) from error
     return Files(where, where.name)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from finexl.encoders.hub import Files, missing_extra, require_safetensors
+from finexl.encoders.hub import PICKLES, Files, missing_extra
 from finexl.encoders.torch import best_device, torch_threads
 from finexl.errors import UsageError
 
 IMAGE_BATCH = 16
 TEXT_BATCH = 128
 CONFIG = "open_clip_config.json"
+WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
+TOKENIZER_SETTINGS = ("clean", "strip_sep_token")
+"""What a configuration may tell a tokenizer; others, `trust_remote_code` among them, it may not."""
 
 
 @dataclass
@@ -76,16 +81,67 @@ class OpenClip:
             import open_clip
         except ImportError as error:
             raise missing_extra(self.name, "openclip") from error
-        require_safetensors(self.files, self.name)
+        _refuse_what_runs(self.files.folder, self.name)
         device = self.device or best_device()
         where = f"local-dir:{self.files.folder}"
         try:
             model, prepare = open_clip.create_model_from_pretrained(
                 where, device=device, precision="fp32" if device == "cpu" else "fp16"
             )
-            return model.eval(), prepare, open_clip.get_tokenizer(where)
+            return (
+                model.eval(),
+                prepare,
+                open_clip.get_tokenizer(where, **_tokenizer(self.files.folder)),
+            )
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(
                 f"{self.files.folder} is not a model that open_clip can open: {first}"
             ) from error
+
+
+def _refuse_what_runs(folder: Path, name: str) -> None:
+    """Refuse a folder through which open_clip would open a pickle, run code or fetch weights.
+
+    Raises:
+        UsageError: it would.
+    """
+    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickled or not any((folder / weights).is_file() for weights in WEIGHTS):
+        held = f"has {pickled[0]}, which can run code when opened" if pickled else "has no weights"
+        raise UsageError(
+            f"The encoder {name} {held}; give a folder or a revision with {WEIGHTS[0]} and no "
+            "pickle."
+        )
+    asked = [
+        key
+        for tower in ("text_cfg", "vision_cfg")
+        for key, value in _section(folder, tower).items()
+        if (key.endswith("pretrained") and value) or key == "hf_model_name"
+    ]
+    asked += [key for key in _told(folder) if key not in TOKENIZER_SETTINGS]
+    if asked:
+        raise UsageError(
+            f"The encoder {name} asks for {asked[0]!r} in {CONFIG}, which would fetch or run "
+            "something beside its own weights; it is not opened."
+        )
+
+
+def _tokenizer(folder: Path) -> dict[str, object]:
+    """Return what open_clip's tokenizer has to be told beside the configuration."""
+    return (
+        {"trust_remote_code": False} if "hf_tokenizer_name" in _section(folder, "text_cfg") else {}
+    )
+
+
+def _told(folder: Path) -> dict[str, object]:
+    found = _section(folder, "text_cfg").get("tokenizer_kwargs") or {}
+    return found if isinstance(found, dict) else {"tokenizer_kwargs": found}
+
+
+def _section(folder: Path, name: str) -> dict[str, object]:
+    try:
+        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["model_cfg"][name]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / CONFIG} does not describe a model of open_clip.") from error
+    return found if isinstance(found, dict) else {}

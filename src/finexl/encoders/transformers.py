@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from finexl.errors import PrerequisiteError, UsageError
 
 IMAGE_BATCH = 16
 TEXT_BATCH = 128
+PLACES_SIDE = 512
 PADDING = {"siglip": "max_length", "siglip2": "max_length", "align": "max_length"}
 """Families that were trained on texts padded to full length and go wrong on shorter ones."""
 FULL_LENGTH = 64
@@ -47,7 +49,14 @@ class TwoTowers:
     @cached_property
     def dim(self) -> int:
         """The dimensions of the shared space."""
-        return int(self.embed_texts(["a photo"]).shape[1])
+        try:
+            config = json.loads((self.files.folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            config = {}
+        # the model need not be opened to know: where all rows are known it is not
+        known = isinstance(config, dict) and config.get("model_type") in ("clip", "align")
+        width = config.get("projection_dim") if known else None
+        return width if isinstance(width, int) else int(self.embed_texts(["a photo"]).shape[1])
 
     def embed_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Return unit rows, float32 (n, d). See `Encoder.embed_images`."""
@@ -70,7 +79,9 @@ class TwoTowers:
         rows = []
         with torch_threads(self.threads), torch.inference_mode():
             for image in images:
-                inputs = self._image_processor(images=[image], return_tensors="pt")
+                # squeezed to a square, so that no crop takes places away
+                square = image.resize((PLACES_SIDE, PLACES_SIDE), Image.Resampling.BICUBIC)
+                inputs = self._image_processor(images=[square], return_tensors="pt")
                 pixels = inputs["pixel_values"].to(model.device, model.dtype)
                 tokens = model.vision_model(pixel_values=pixels).last_hidden_state[0]
                 if self._family == "clip":  # the first token is the picture's own
