@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from finexl.cache import key_of
 from finexl.errors import UsageError
-from finexl.explanation import Alignment, Divergence, Explanation, digest_of
+from finexl.explanation import Alignment, Divergence, Explanation
 from test_report_states import STATES, aspect, normal
 
 SENTENCE = re.compile(r"(This|The) [^\n]+\.")
@@ -293,6 +294,6 @@ def test_brackets_without_end_are_refused() -> None:
 
 def test_the_digest_of_texts_is_stable_and_knows_their_boundaries_and_order() -> None:
     expected = hashlib.sha256('["a", "é"]'.encode()).hexdigest()
-    assert digest_of(("a", "é")) == digest_of(["a", "é"]) == expected
+    assert key_of(*("a", "é")) == key_of(*["a", "é"]) == expected
     different = [("ab", "c"), ("a", "bc"), ("abc",), ("c", "ab"), ("abc", ""), ('a", "b',)]
-    assert len({digest_of(parts) for parts in different}) == len(different)
+    assert len({key_of(*parts) for parts in different}) == len(different)

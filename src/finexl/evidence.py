@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from finexl.cache import key_of
 from finexl.core.divergence import Paired, Sample, Unpaired
 from finexl.embedding import Embedded, Progress, embed, unreadable
 from finexl.encoders import Encoder
 from finexl.errors import UsageError
-from finexl.explanation import Source, digest_of
+from finexl.explanation import Source
 from finexl.images import Picture
 from finexl.imageset import ImageSet
 from finexl.pairing import Pair, Pairs
@@ -142,4 +143,4 @@ def _distinct(prompts: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def _source(images: ImageSet, embedded: Embedded) -> Source:
-    return Source(images.name, images.kind, len(embedded.digests), digest_of(embedded.digests))
+    return Source(images.name, images.kind, len(embedded.digests), key_of(*embedded.digests))

@@ -6,7 +6,6 @@ An undefined number is None (null in JSON): never NaN and never 0.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -264,11 +263,6 @@ class Explanation:
         from finexl.report.html import render_html  # the one import that points the other way
 
         return render_html(self)
-
-
-def digest_of(parts: tuple[str, ...] | list[str]) -> str:
-    """Return the sha256 (hex) of texts in order, with unambiguous boundaries."""
-    return hashlib.sha256(json.dumps(list(parts), ensure_ascii=False).encode()).hexdigest()
 
 
 def _refuse(constant: str) -> object:

@@ -21,6 +21,7 @@ from PIL import Image
 
 from finexl._version import __version__
 from finexl.answer import aspects_of, by_text, created, doubts, dropped_of, movement, ranked
+from finexl.cache import key_of
 from finexl.concepts.vectors import (
     PROMPT_WORDS,
     choose_prompts,
@@ -43,7 +44,7 @@ from finexl.embedding import Progress
 from finexl.encoders import Encoder, load_encoder
 from finexl.errors import UsageError
 from finexl.evidence import gather
-from finexl.explanation import Divergence, EncoderId, Explanation, Pool, Prompts, digest_of
+from finexl.explanation import Divergence, EncoderId, Explanation, Pool, Prompts
 from finexl.images import printable
 from finexl.imageset import ImageSet, embeddings_from, images_from, read_images
 from finexl.localise import heat_map
@@ -223,12 +224,12 @@ def explain_sets(
         encoder=EncoderId(encoder.name, encoder.revision),
         decomposition=options.decomposition,
         prompts=Prompts(
-            len(made_with), OWN if evidence.prompts else NEUTRAL, digest_of(made_with), made_with
+            len(made_with), OWN if evidence.prompts else NEUTRAL, key_of(*made_with), made_with
         ),
         pool=Pool(
             len(pool),
             _sources(options),
-            digest_of(texts),
+            key_of(*texts),
             ranked(analysis, pool) if options.pool else None,
         ),
         n_pairs=len(evidence.pairs),

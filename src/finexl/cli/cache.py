@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from finexl.cli.output import DebugOption, JsonOption, deliver
+
 
 class Part(str, Enum):
     """The choices of --clear."""
@@ -26,15 +28,11 @@ def cache(
     clear: Annotated[
         Part | None, typer.Option(help="Forget this part; all of it can be made again.")
     ] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="PATH|-", help="Write the table as JSON; - prints it alone."),
-    ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error was found.")] = False,
+    json: JsonOption = None,
+    debug: DebugOption = False,
 ) -> None:
     """Show what is kept on this machine to save time, and clear it."""
     from finexl import storage
-    from finexl.cli.output import deliver
 
     del debug  # looked for by `main`, which is where errors end
     if clear is not None:

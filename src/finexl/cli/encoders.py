@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from finexl.cli.output import DebugOption, JsonOption, deliver
+
 app = typer.Typer(
     help="List the encoders, and check one by the paper's three properties.",
     invoke_without_command=True,
@@ -21,14 +23,10 @@ def register(root: typer.Typer) -> None:
 @app.callback()
 def encoders(
     context: typer.Context,
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="PATH|-", help="Write the table as JSON; - prints it alone."),
-    ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error was found.")] = False,
+    json: JsonOption = None,
+    debug: DebugOption = False,
 ) -> None:
     """List the encoders by name, and say of each whether it is ready, or what is missing."""
-    from finexl.cli.output import deliver
     from finexl.encoders.available import available
 
     del debug  # looked for by `main`, which is where errors end
@@ -51,18 +49,14 @@ def check(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the pairs drawn and the bootstrap.")] = 0,
-    json: Annotated[
-        str | None,
-        typer.Option(metavar="PATH|-", help="Write the figures as JSON; - prints them alone."),
-    ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error was found.")] = False,
+    json: JsonOption = None,
+    debug: DebugOption = False,
 ) -> None:
     """Measure an encoder's linearity, orthogonality and alignment, and say whether to trust it."""
     from dataclasses import asdict
     from pathlib import Path
 
     from finexl.bench.properties import PAPER, properties
-    from finexl.cli.output import deliver
     from finexl.encoders import load_encoder
     from finexl.files import check_writable
     from finexl.imageset import read_images

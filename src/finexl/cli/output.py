@@ -5,8 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
+
+JsonOption = Annotated[
+    str | None,
+    typer.Option(metavar="PATH|-", help="Write the result as JSON; - prints it alone."),
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show where an error was found.")]
+"""Looked for by `main`, which is where errors end."""
 
 
 def deliver(

@@ -15,7 +15,7 @@ from finexl.errors import PrerequisiteError, UsageError
 
 PATTERNS = ("*.json", "*.txt", "*.model", "model*.safetensors", "open_clip_model.safetensors")
 """What is fetched: configuration, tokenizer, weights. No pickles, no code."""
-PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
+_PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
 _SETTINGS = (".json", ".txt", ".model")
 _HASHED = (*_SETTINGS, ".safetensors", ".onnx", ".onnx_data", ".data")
 _CHUNK = 1 << 20
@@ -66,6 +66,11 @@ def digest_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def pickles_in(folder: Path) -> list[str]:
+    """Return the names of the folder's files that could run code when opened."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
+
+
 def require_safetensors(files: Files, name: str) -> None:
     """Refuse a folder whose only weights are pickled.
 
@@ -74,7 +79,7 @@ def require_safetensors(files: Files, name: str) -> None:
     """
     if any(files.folder.glob("*.safetensors")):
         return
-    pickled = sorted(p.name for p in files.folder.iterdir() if p.suffix in PICKLES)
+    pickled = pickles_in(files.folder)
     held = f"only {pickled[0]}, which can run code when opened" if pickled else "no weights"
     raise UsageError(
         f"The encoder {name} has {held}; give a folder or a revision with model.safetensors."

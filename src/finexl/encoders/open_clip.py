@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from finexl.encoders.hub import PICKLES, Files, missing_extra
-from finexl.encoders.torch import best_device, torch_threads
+from finexl.encoders.hub import missing_extra, pickles_in
+from finexl.encoders.torch import TorchEncoder, best_device, torch_threads
 from finexl.errors import UsageError
 
 IMAGE_BATCH = 16
@@ -25,22 +24,8 @@ TOKENIZER_SETTINGS = ("clean", "strip_sep_token")
 """What a configuration may tell a tokenizer; others, `trust_remote_code` among them, it may not."""
 
 
-@dataclass
-class OpenClip:
+class OpenClip(TorchEncoder):
     """A folder with open_clip_config.json and safetensors weights; opened when first used."""
-
-    name: str
-    files: Files
-    threads: int | None = None
-    """Processor threads while encoding; None leaves torch's own number."""
-    device: str | None = None
-    """Where to compute; None for CUDA, else Apple's MPS, else the processor."""
-    normalized: bool = True
-
-    @property
-    def revision(self) -> str:
-        """The hub's commit, or the digest of a local folder's files."""
-        return self.files.revision
 
     @cached_property
     def dim(self) -> int:
@@ -106,7 +91,7 @@ def _refuse_what_runs(folder: Path, name: str) -> None:
     Raises:
         UsageError: it would.
     """
-    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    pickled = pickles_in(folder)
     if pickled or not any((folder / weights).is_file() for weights in WEIGHTS):
         held = f"has {pickled[0]}, which can run code when opened" if pickled else "has no weights"
         raise UsageError(

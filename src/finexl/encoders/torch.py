@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+from finexl.encoders.hub import Files
 
 
 def best_device() -> str:
@@ -13,6 +16,24 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+@dataclass
+class TorchEncoder:
+    """A model in a folder that runs on torch; opened when first used."""
+
+    name: str
+    files: Files
+    threads: int | None = None
+    """Processor threads while encoding; None leaves torch's own number."""
+    device: str | None = None
+    """Where to compute; None for CUDA, else Apple's MPS, else the processor."""
+    normalized: bool = True
+
+    @property
+    def revision(self) -> str:
+        """The hub's commit, or the digest of a local folder's files."""
+        return self.files.revision
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
 
-from finexl.encoders.hub import Files, missing_extra, require_safetensors
-from finexl.encoders.torch import best_device, torch_threads
+from finexl.encoders.hub import missing_extra, require_safetensors
+from finexl.encoders.torch import TorchEncoder, best_device, torch_threads
 from finexl.errors import PrerequisiteError, UsageError
 
 IMAGE_BATCH = 16
@@ -29,22 +28,8 @@ _DAMAGED = (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeErr
 """What transformers raises for files that are not what they should be, beside safetensors' own."""
 
 
-@dataclass
-class TwoTowers:
+class TwoTowers(TorchEncoder):
     """A model with an image tower and a text tower; opened when first used."""
-
-    name: str
-    files: Files
-    threads: int | None = None
-    """Processor threads while encoding; None leaves torch's own number."""
-    device: str | None = None
-    """Where to compute; None for CUDA, else Apple's MPS, else the processor."""
-    normalized: bool = True
-
-    @property
-    def revision(self) -> str:
-        """The hub's commit, or the digest of a local folder's files."""
-        return self.files.revision
 
     @cached_property
     def dim(self) -> int:
