@@ -11,7 +11,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from finexl.encoders import hub, load_encoder
+from finexl import hub
+from finexl.encoders import load_encoder
 from finexl.errors import PrerequisiteError, UsageError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

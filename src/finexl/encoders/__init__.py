@@ -59,7 +59,8 @@ def load_encoder(name: str = "embedded", *, threads: int | None = None) -> Encod
         from finexl.encoders.embedded import Embedded
 
         return Embedded(threads=threads)
-    from finexl.encoders import hub, onnx, open_clip, transformers
+    from finexl import hub
+    from finexl.encoders import onnx, open_clip, transformers
 
     files = hub.locate(ENCODERS.get(name, name))
     if onnx.has_pair(files.folder):

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from finexl.encoders.hub import Files
 from finexl.encoders.preprocessing import Preprocessing
 from finexl.errors import UsageError
+from finexl.hub import Files
 
 IMAGE_NAMES = ("image", "vision_model", "visual")
 TEXT_NAMES = ("text", "text_model", "textual")

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from finexl.encoders.hub import missing_extra, pickles_in
-from finexl.encoders.torch import TorchEncoder, best_device, torch_threads
+from finexl.devices import best_device, torch_threads
+from finexl.encoders.torch import TorchEncoder
 from finexl.errors import UsageError
+from finexl.hub import missing_extra, pickles_in
 
 IMAGE_BATCH = 16
 TEXT_BATCH = 128

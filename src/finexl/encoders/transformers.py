@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
 
-from finexl.encoders.hub import missing_extra, require_safetensors
-from finexl.encoders.torch import TorchEncoder, best_device, torch_threads
+from finexl.devices import best_device, torch_threads
+from finexl.encoders.torch import TorchEncoder
 from finexl.errors import PrerequisiteError, UsageError
+from finexl.hub import missing_extra, require_safetensors
 
 IMAGE_BATCH = 16
 TEXT_BATCH = 128

@@ -13,14 +13,40 @@ from pathlib import Path
 
 from finexl.errors import PrerequisiteError, UsageError
 
-PATTERNS = ("*.json", "*.txt", "*.model", "model*.safetensors", "open_clip_model.safetensors")
+PATTERNS = (
+    "*.json",
+    "*.jinja",
+    "*.txt",
+    "*.model",
+    "model*.safetensors",
+    "open_clip_model.safetensors",
+)
 """What is fetched: configuration, tokenizer, weights. No pickles, no code."""
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
-_SETTINGS = (".json", ".txt", ".model")
+_SETTINGS = (".json", ".jinja", ".txt", ".model")
 _HASHED = (*_SETTINGS, ".safetensors", ".onnx", ".onnx_data", ".data")
 _CHUNK = 1 << 20
 CONVERSION = "Adding `safetensors` variant of this model"
 """The title under which the hub's own robot offers weights converted from a pickle."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a model is wanted for, as errors speak of it."""
+
+    noun: str
+    names: str
+    """Where known names are listed."""
+    instead: str
+    """What works without the model."""
+
+
+ENCODER = Role("encoder", "`finexl encoders` lists the names", "use the encoder `embedded`")
+VLM = Role(
+    "vision-language model",
+    "`openai:MODEL`, `azure:DEPLOYMENT`, http://HOST/v1#MODEL and `scripted:FILE` work as well",
+    "leave --vlm out",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +58,7 @@ class Files:
     """The hub's commit, or "sha256:" and the digest of a local folder's files."""
 
 
-def locate(reference: str) -> Files:
+def locate(reference: str, role: Role = ENCODER) -> Files:
     """Return the files of a local folder, or of a hub id "owner/name", "owner/name@revision".
 
     Raises:
@@ -46,10 +72,10 @@ def locate(reference: str) -> Files:
     name, _, revision = reference.partition("@")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or folder.is_absolute() or name.startswith("."):
         raise UsageError(
-            f"The encoder {reference!r} is no name that is known here, no folder and no hub id; "
-            "`finexl encoders` lists the names, and a hub id is written owner/name."
+            f"The {role.noun} {reference!r} is no name that is known here, no folder and no hub "
+            f"id; {role.names}, and a hub id is written owner/name."
         )
-    return _fetched(name, revision or None)
+    return _fetched(name, revision or None, role)
 
 
 def digest_of(folder: Path) -> str:
@@ -71,7 +97,7 @@ def pickles_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
 
 
-def require_safetensors(files: Files, name: str) -> None:
+def require_safetensors(files: Files, name: str, role: Role = ENCODER) -> None:
     """Refuse a folder whose only weights are pickled.
 
     Raises:
@@ -82,17 +108,17 @@ def require_safetensors(files: Files, name: str) -> None:
     pickled = pickles_in(files.folder)
     held = f"only {pickled[0]}, which can run code when opened" if pickled else "no weights"
     raise UsageError(
-        f"The encoder {name} has {held}; give a folder or a revision with model.safetensors."
+        f"The {role.noun} {name} has {held}; give a folder or a revision with model.safetensors."
     )
 
 
-def _fetched(name: str, revision: str | None) -> Files:
+def _fetched(name: str, revision: str | None, role: Role) -> Files:
     if find_spec("torch") is None:  # before anything large is fetched
-        raise missing_extra(name, "torch")
+        raise missing_extra(name, "torch", role)
     try:
         from huggingface_hub import errors, snapshot_download
     except ImportError as error:
-        raise missing_extra(name, "torch") from error
+        raise missing_extra(name, "torch", role) from error
     try:
         where = Path(snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS)))
         if revision is None and not any(where.glob("*.safetensors")):
@@ -113,7 +139,7 @@ def _fetched(name: str, revision: str | None) -> Files:
     except errors.HFValidationError as error:
         raise UsageError(f"{name!r} is no hub id; one is written owner/name.") from error
     except Exception as error:  # from whichever HTTP library the hub's client is built on
-        raise unreachable(name) from error
+        raise _unreachable(name, role) from error
     return Files(where, where.name)
 
 
@@ -127,18 +153,18 @@ def _conversion(name: str) -> str | None:
     return None
 
 
-def missing_extra(name: str, extra: str) -> PrerequisiteError:
-    """Return the error of an encoder whose extra is not installed."""
+def missing_extra(name: str, extra: str, role: Role = ENCODER) -> PrerequisiteError:
+    """Return the error of a model whose extra is not installed."""
     return PrerequisiteError(
-        f"The encoder {name} needs an extra: pip install 'finexl[{extra}]'; or use the encoder "
-        "`embedded`, which needs nothing."
+        f"The {role.noun} {name} needs an extra: pip install 'finexl[{extra}]'; or {role.instead}, "
+        "which needs nothing."
     )
 
 
-def unreachable(name: str) -> PrerequisiteError:
+def _unreachable(name: str, role: Role) -> PrerequisiteError:
     """Return the error of a model that is neither here nor reachable."""
     return PrerequisiteError(
         f"The model {name} is not in the local cache and the hub cannot be reached; on a machine "
         f"that reaches it run `hf download {name} --local-dir FOLDER` and give that folder here, "
-        "or use the encoder `embedded`."
+        f"or {role.instead}."
     )
