@@ -10,7 +10,7 @@ from PIL import Image
 from finexl.errors import UsageError
 from finexl.images import Picture
 from finexl.imageset import ImageSet, images_from
-from finexl.pairing import Pair, Pairs, pair
+from finexl.pairing import Compared, Pair, Pairs, pair
 
 Made = tuple[str, str | None, int | None]
 """Key, prompt, seed."""
@@ -274,3 +274,58 @@ def test_half_of_the_seeds_in_common_are_paired_by_seed() -> None:
     base = a_set("b", *((str(i), p, 1 if i < 5 else 2) for i, p in enumerate(prompts)))
     other = a_set("p", *((str(i), p, 1 if i < 5 else 3) for i, p in enumerate(prompts)))
     assert (pair(base, other).kind, len(pair(base, other).pairs)) == ("seed", 5)
+
+
+# halves
+
+
+def compared(pairing: str, base: ImageSet, personalized: ImageSet) -> Compared:
+    return Compared(base, personalized, pair(base, personalized, pairing))
+
+
+def prompts_of(part: Compared) -> tuple[set[str | None], set[str | None]]:
+    if part.matched.kind != "none":
+        prompts = {p.prompt for p in part.matched.pairs}
+        return prompts, prompts
+    sides = (part.base.pictures, part.personalized.pictures)
+    return {p.prompt for p in sides[0]}, {p.prompt for p in sides[1]}
+
+
+@pytest.mark.parametrize("pairing", ["seed", "prompt", "none"])
+def test_halves_share_no_prompt_and_leave_nothing_out(pairing: str) -> None:
+    made = [
+        (f"{prompt}-{seed}", f"prompt {prompt}", seed) for prompt in range(7) for seed in (0, 1)
+    ]
+    both = compared(pairing, a_set("b", *made), a_set("p", *made))
+    assert both.units() == 7
+    first, second = both.halves(3)
+    for ours, theirs in zip(prompts_of(first), prompts_of(second), strict=True):
+        assert not ours & theirs
+        assert len(ours | theirs) == 7
+        assert sorted((len(ours), len(theirs))) == [3, 4]
+    assert both.halves(3) == (first, second)
+    assert any(both.halves(seed) != (first, second) for seed in range(4, 8))
+
+
+def test_pairs_without_prompts_are_split_as_pairs() -> None:
+    names = [f"{i}" for i in range(9)]
+    first, second = compared("file", a_set("b", *names), a_set("p", *names)).halves(0)
+    keys = [{p.key for p in part.matched.pairs} for part in (first, second)]
+    assert not keys[0] & keys[1]
+    assert keys[0] | keys[1] == set(names)
+    assert sorted(map(len, keys)) == [4, 5]
+
+
+def test_unpaired_sets_of_different_prompts_are_each_split() -> None:
+    base = a_set("b", *((f"b{i}", f"mine {i}", None) for i in range(6)), ("bs", "both", None))
+    personalized = a_set("p", *((f"p{i}", None, None) for i in range(5)), ("ps", "both", None))
+    both = compared("none", base, personalized)
+    assert both.units() == 6
+    parts = both.halves(1)
+    for side in ("base", "personalized"):
+        keys = [{p.key for p in getattr(part, side).pictures} for part in parts]
+        assert not keys[0] & keys[1]
+        assert abs(len(keys[0]) - len(keys[1])) <= 1
+    shared = [{"both"} & ours for part in parts for ours in prompts_of(part) if "both" in ours]
+    assert len(shared) == 2
+    assert all(("both" in prompts_of(p)[0]) == ("both" in prompts_of(p)[1]) for p in parts)

@@ -21,7 +21,8 @@ from finexl.core.decompositions import DECOMPOSITIONS
 from finexl.encoders.embedded import Embedded
 from finexl.imageset import images_from
 from finexl.operators import apply
-from finexl.pipeline import Options, explain_sets
+from finexl.options import Options
+from finexl.pipeline import explain_sets
 from finexl.runs import Run
 
 Rows = NDArray[np.float32]

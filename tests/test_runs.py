@@ -12,7 +12,7 @@ from PIL import Image
 import finexl.embedding
 from fake_encoder import FakeEncoder
 from finexl.embedding import embed
-from finexl.errors import UsageError
+from finexl.errors import FinexlError, UsageError
 from finexl.explanation import Explanation
 from finexl.imageset import ImageSet, images_from
 from finexl.runs import Run, default_folder
@@ -288,3 +288,53 @@ def test_a_tenth_may_be_unreadable_and_no_more(tmp_path: Path, bad: int, most: b
     else:
         with pytest.raises(UsageError, match="2 of the 10 images of x cannot be opened"):
             embed(images, range(10), FakeEncoder(), Run(), silent)
+
+
+# replies
+
+
+def test_replies_are_kept_as_they_come_and_found_again(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run")
+    run.add("a", {"reply": "vivid\n\u2028“é”", "pairs": [0, 1]})
+    run.add("b", {"error": "no answer"})
+    run.add("c", {"reply": "lone \ud800 surrogate"})
+    again = Run(tmp_path / "run")
+    assert again.find("a") == {"reply": "vivid\n\u2028“é”", "pairs": [0, 1]}
+    assert again.find("b") is None
+    assert again.find("c") == {"reply": "lone ? surrogate"}
+    lines = (tmp_path / "run" / "proposals.jsonl").read_text(encoding="utf-8").split("\n")
+    assert [json.loads(line)["key"] for line in lines[:-1]] == ["a", "b", "c"]
+
+
+def test_a_line_cut_short_by_a_kill_costs_that_reply_only(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run")
+    run.add("a", {"reply": "one"})
+    with (tmp_path / "run" / "proposals.jsonl").open("ab") as file:
+        file.write(b'{"key": "b", "reply": "tw')
+    later = Run(tmp_path / "run")
+    later.add("c", {"reply": "three"})
+    assert [record["reply"] for record in Run(tmp_path / "run").replies()] == ["one", "three"]
+
+
+@pytest.mark.parametrize(
+    "line", [b"[1]", b"{}", b'{"key": 1, "reply": 2}', b"\xff\xfe", b"[" * 9999]
+)
+def test_damaged_lines_are_no_replies(tmp_path: Path, line: bytes) -> None:
+    run = Run.create(tmp_path / "run")
+    (tmp_path / "run" / "proposals.jsonl").write_bytes(line + b"\n")
+    assert run.replies() == []
+
+
+def test_without_a_folder_replies_live_as_long_as_the_run() -> None:
+    run = Run()
+    run.add("a", {"reply": "one"})
+    assert run.find("a") == {"reply": "one"}
+
+
+def test_only_a_folder_that_nobody_asked_for_may_refuse_replies(tmp_path: Path) -> None:
+    (tmp_path / "proposals.jsonl").mkdir()
+    with pytest.raises(FinexlError, match=r"proposals\.jsonl cannot be written"):
+        Run(tmp_path).add("a", {"reply": "one"})
+    spare = Run(tmp_path, spare=True)
+    spare.add("a", {"reply": "one"})
+    assert spare.find("a") == {"reply": "one"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,14 @@ from finexl.concepts.vocabulary import Concept
 from finexl.core.analysis import Analysis, Kept
 from finexl.core.divergence import Sample
 from finexl.core.orthogonality import unit_rows
-from finexl.core.significance import MIN_PROMPTS
-from finexl.explanation import Alignment, Aspect, Dropped
+from finexl.core.significance import ALPHA, MIN_PROMPTS
+from finexl.explanation import Alignment, Aspect, Discovery, Dropped, Proposed
+from finexl.options import Inquiry
+from finexl.vlm import VLM
+
+if TYPE_CHECKING:  # what only a model's replies need is not loaded without one
+    from finexl.concepts.cleaning import Proposal
+    from finexl.discovery import Found
 
 Array = NDArray[np.float64]
 
@@ -96,6 +103,66 @@ def dropped_of(
         if strength[concept] >= least or concept.casefold() in asked
     ]
     return tuple(sorted(chosen, key=lambda d: -strength[d.concept]))
+
+
+def discovery_of(
+    found: Found | None,
+    analysis: Analysis,
+    texts: Sequence[str],
+    inquiry: Inquiry,
+    vlm: VLM | None,
+    apart: bool,
+) -> Discovery | None:
+    """Return what a model proposed, each with what the measured pairs say to it."""
+    if found is None or vlm is None:
+        return None
+    place = {text: index for index, text in enumerate(texts)}
+    heard = found.heard
+    refused = dict.fromkeys(heard.refused)
+    return Discovery(
+        vlm=vlm.name,
+        revision=vlm.revision,
+        template=inquiry.template,
+        questions=heard.asked,
+        replies=heard.replies,
+        pairs=len(heard.pairs),
+        scored_on="other pairs" if apart else "same pairs",
+        rounds=found.rounds,
+        stopped=found.stopped,
+        concepts=tuple(
+            _proposed(p, c.text, found.keys, analysis, place.get(c.text))
+            for p, c in zip(found.proposals, found.concepts, strict=True)
+        ),
+        removed=(
+            *(Dropped(removed.concept, removed.reason) for removed in found.removed),
+            *(Dropped(text, reason) for text, reason in refused),
+        ),
+    )
+
+
+def _proposed(
+    proposal: Proposal, text: str, keys: Sequence[str], analysis: Analysis, index: int | None
+) -> Proposed:
+    alignment = q = supported = None
+    if index is not None and analysis.alignment is not None and analysis.specific is not None:
+        alignment = float(analysis.alignment[index])
+        if analysis.q_values is not None:
+            q = float(analysis.q_values[index])
+            supported = bool(q <= ALPHA and analysis.specific[index])
+    elif analysis.norm == 0:
+        supported = False
+    return Proposed(
+        concept=text,
+        votes=proposal.votes,
+        more=proposal.more,
+        less=proposal.less,
+        pairs=tuple(keys[i] for i in proposal.pairs),
+        merged=proposal.merged,
+        flags=proposal.flags,
+        alignment=alignment,
+        q_value=q,
+        supported=supported,
+    )
 
 
 def doubts(analysis: Analysis, sample: Sample, noun: str) -> tuple[str, ...]:

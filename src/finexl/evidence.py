@@ -36,6 +36,8 @@ class Evidence:
     base: Source
     personalized: Source
     warnings: tuple[str, ...]
+    opened: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    """Indices of the pictures of the base and of the personalized set that could be opened."""
 
 
 def gather(
@@ -65,13 +67,14 @@ def gather(
     )
     warnings += _formats(base, personalized)
     sources = (_source(base, of_base), _source(personalized, of_personalized))
+    opened = (tuple(of_base.rows), tuple(of_personalized.rows))
     if unpaired:
         if not of_base.rows or not of_personalized.rows:
             raise UsageError("No image could be opened in one of the two sets.")
         sample = Unpaired(_by_prompt(personalized, of_personalized), _by_prompt(base, of_base))
         made = [base.pictures[i].prompt for i in of_base.rows]
         made += [personalized.pictures[i].prompt for i in of_personalized.rows]
-        return Evidence(sample, (), None, _distinct(made), *sources, warnings)
+        return Evidence(sample, (), None, _distinct(made), *sources, warnings, opened)
 
     pairs = tuple(_whole(matched.pairs, of_base, of_personalized))
     if not pairs:
@@ -84,7 +87,9 @@ def gather(
     made = [p.prompt for p in pairs]
     if len(set(Counter(units).values())) > 1:
         warnings += ("Prompts have different numbers of seeds; each prompt counts the same.",)
-    return Evidence(Paired.of(rows, units), pairs, rows, _distinct(made), *sources, warnings)
+    return Evidence(
+        Paired.of(rows, units), pairs, rows, _distinct(made), *sources, warnings, opened
+    )
 
 
 def _formats(base: ImageSet, personalized: ImageSet) -> tuple[str, ...]:

@@ -189,6 +189,63 @@ class Dropped:
 
 
 @dataclass(frozen=True)
+class Proposed:
+    """A concept that a vision-language model named, and what the pairs say to it."""
+
+    __pydantic_config__ = _STRICT
+
+    concept: str
+    votes: int
+    """Replies that name it."""
+    more: int
+    """Of them, those that say there is more of it in the personalized images."""
+    less: int
+    pairs: tuple[str, ...]
+    """The pairs that those replies were about."""
+    merged: tuple[str, ...]
+    """Other spellings, and near-synonyms by the encoder."""
+    flags: tuple[str, ...]
+    alignment: float | None
+    """cos(V_div, f(C)) in the decomposition's space, as measured."""
+    q_value: float | None
+    supported: bool | None
+    """q ≤ 0.05 and better aligned than 95 % of unrelated phrases; None where not testable."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Questions asked in one go, and what all concepts named so far leave unexplained."""
+
+    __pydantic_config__ = _STRICT
+
+    questions: int
+    residual: float | None
+    """Held-out, over the pairs that were looked at; None where it cannot be measured."""
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a vision-language model proposed (§4.2), on which pairs, and why asking ended (§4.5)."""
+
+    __pydantic_config__ = _STRICT
+
+    vlm: str
+    revision: str
+    template: str
+    questions: int
+    replies: int
+    pairs: int
+    """Pairs that it has seen."""
+    scored_on: Literal["other pairs", "same pairs"]
+    rounds: tuple[Round, ...]
+    stopped: str
+    concepts: tuple[Proposed, ...]
+    """Most votes first."""
+    removed: tuple[Dropped, ...]
+    """What it said that did not become a candidate, and why."""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """How a personalized model's images differ from its base's, in words with numbers."""
 
@@ -221,6 +278,8 @@ class Explanation:
     warnings: tuple[str, ...]
     finexl_version: str
     created: str
+    discovery: Discovery | None = None
+    """Where a vision-language model proposed concepts; the JSON has the key only then."""
     schema: Literal["finexl.explanation/1"] = field(default="finexl.explanation/1")
 
     def to_dict(self) -> dict[str, Any]:
@@ -228,6 +287,8 @@ class Explanation:
         data = _ADAPTER.dump_python(self, mode="json")
         if data["pool"]["alignment"] is None:
             del data["pool"]["alignment"]
+        if data["discovery"] is None:
+            del data["discovery"]
         rounded: dict[str, Any] = _rounded({"schema": data.pop("schema"), **data})
         return rounded
 

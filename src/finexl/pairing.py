@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
+
+import numpy as np
 
 from finexl.errors import UsageError
 from finexl.images import Picture
@@ -81,6 +83,76 @@ def pair(base: ImageSet, personalized: ImageSet, pairing: str = "auto") -> Pairs
     if pairing != "auto":
         raise UsageError(f"{apart} cannot be paired by {pairing}; choose another pairing.")
     return Pairs("none", (), (f"{apart} are compared unpaired: {_CONTENT}.",))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two sets, and which of their images are compared with which."""
+
+    base: ImageSet
+    personalized: ImageSet
+    matched: Pairs
+
+    def units(self) -> int:
+        """Return how many independent units there are: prompts; unpaired, of the smaller set."""
+        if self.matched.kind != "none":
+            return len({_unit(p.prompt, i) for i, p in enumerate(self.matched.pairs)})
+        return min(len(_by_unit(side.pictures)) for side in (self.base, self.personalized))
+
+    def halves(self, seed: int) -> tuple[Compared, Compared]:
+        """Split at random into two halves that share no prompt, of sizes equal up to one.
+
+        Where the sets are unpaired each is split, the same prompts going to the same half.
+        """
+        rng = np.random.default_rng([seed, self.units()])
+        if self.matched.kind != "none":
+            units = [_unit(p.prompt, i) for i, p in enumerate(self.matched.pairs)]
+            first = _half(units, rng)
+            return self._paired(units, first, True), self._paired(units, first, False)
+        ours, theirs = _by_unit(self.base.pictures), _by_unit(self.personalized.pictures)
+        shared = dict.fromkeys(u for u in ours if u in theirs and isinstance(u, str))
+        half = set(shared) - _half(list(shared), rng)  # the larger half, the others get theirs
+        sides = []
+        for images, units_of in ((self.base, ours), (self.personalized, theirs)):
+            first = half | _half([unit for unit in units_of if unit not in shared], rng)
+            chosen = {index for unit in first for index in units_of.get(unit, ())}
+            sides.append((_only(images, chosen, True), _only(images, chosen, False)))
+        (base, other_base), (personalized, other) = sides
+        return (
+            Compared(base, personalized, self.matched),
+            Compared(other_base, other, self.matched),
+        )
+
+    def _paired(self, units: Sequence[Hashable], first: Set[Hashable], inside: bool) -> Compared:
+        pairs = tuple(
+            p
+            for unit, p in zip(units, self.matched.pairs, strict=True)
+            if (unit in first) == inside
+        )
+        return replace(self, matched=replace(self.matched, pairs=pairs))
+
+
+def _unit(prompt: str | None, index: int) -> Hashable:
+    """Return what makes a pair or picture independent of others: its prompt, else itself."""
+    return index if prompt is None else prompt
+
+
+def _by_unit(pictures: Sequence[Picture]) -> dict[Hashable, list[int]]:
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for index, picture in enumerate(pictures):
+        groups[_unit(picture.prompt, index)].append(index)
+    return groups
+
+
+def _half(units: Sequence[Hashable], rng: np.random.Generator) -> set[Hashable]:
+    """Return half of the distinct units, at random."""
+    distinct = list(dict.fromkeys(units))
+    return {distinct[i] for i in rng.permutation(len(distinct))[: len(distinct) // 2]}
+
+
+def _only(images: ImageSet, chosen: Set[int], inside: bool) -> ImageSet:
+    pictures = (p for i, p in enumerate(images.pictures) if (i in chosen) == inside)
+    return replace(images, pictures=tuple(pictures))
 
 
 def _matched(base: ImageSet, personalized: ImageSet, kind: Kind) -> tuple[Pair, ...]:

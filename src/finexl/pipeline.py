@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,38 +20,37 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from finexl._version import __version__
-from finexl.answer import aspects_of, by_text, created, doubts, dropped_of, movement, ranked
+from finexl.answer import (
+    aspects_of,
+    by_text,
+    created,
+    discovery_of,
+    doubts,
+    dropped_of,
+    movement,
+    ranked,
+)
 from finexl.cache import key_of
-from finexl.concepts.vectors import (
-    PROMPT_WORDS,
-    choose_prompts,
-    frame_of,
-    map_concepts,
-    shortened,
-)
-from finexl.concepts.vocabulary import (
-    Concept,
-    build_pool,
-    concept_from,
-    distractors,
-    neutral_prompts,
-    vocabulary,
-)
-from finexl.core.analysis import analyse
-from finexl.core.decompositions import DECOMPOSITIONS
+from finexl.candidates import Candidates, candidates, is_long
+from finexl.concepts.vectors import PROMPT_WORDS, shortened
+from finexl.concepts.vocabulary import neutral_prompts
+from finexl.core.analysis import SPLIT_FROM, Analysis
 from finexl.core.orthogonality import unit_rows
 from finexl.embedding import Progress
 from finexl.encoders import Encoder, load_encoder
 from finexl.errors import UsageError
-from finexl.evidence import gather
+from finexl.evidence import Evidence, gather
 from finexl.explanation import Divergence, EncoderId, Explanation, Pool, Prompts
 from finexl.images import printable
 from finexl.imageset import ImageSet, embeddings_from, images_from, read_images
 from finexl.localise import heat_map
-from finexl.pairing import Pair, pair
+from finexl.measure import Measure
+from finexl.options import USUAL, Inquiry, Options
+from finexl.pairing import Compared, Pair, pair
 from finexl.prompts import PromptRow, read_prompts, with_prompts
 from finexl.runs import Run
 from finexl.sentences import write_sentences
+from finexl.vlm import VLM, load_vlm
 
 Images: TypeAlias = "str | Path | Sequence[Image.Image | str | Path] | NDArray[np.generic]"
 """A folder or manifest, a list of images or files, or embeddings (n, d) by the same encoder."""
@@ -61,33 +60,24 @@ OWN = "the images' own prompts"
 
 
 @dataclass(frozen=True)
-class Options:
-    """What can be asked of an explanation, beside the two sets; see `explain`."""
-
-    prompts: str | Path | Sequence[str] | None = None
-    pairing: str = "auto"
-    vocabulary: str = "style"
-    concepts: Sequence[str] = ()
-    only_concepts: Sequence[str] | None = None
-    exclude: Sequence[str] = ()
-    decomposition: str = "subspace"
-    top: int | None = None
-    name: str | None = None
-    seed: int = 0
-    pool: bool = False
-
-
-@dataclass(frozen=True)
 class Explained:
-    """An explanation and the pairs that it was made from."""
+    """An explanation, and what it was made from."""
 
     explanation: Explanation
     base: ImageSet
     personalized: ImageSet
-    pairs: tuple[Pair, ...]
-    encoder: Encoder
-    directions: Mapping[str, NDArray[np.float64]]
-    """Of each aspect, (d,) in the encoder's space: more of it for "more", less of it for "less"."""
+    evidence: Evidence
+    measure: Measure
+    analysis: Analysis
+    texts: tuple[str, ...]
+    """The candidates."""
+    vectors: NDArray[np.float64]
+    """(m, d), their concept vectors, Eq. 6."""
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs that were measured; none where the sets are unpaired."""
+        return self.evidence.pairs
 
     def heat(self, index: int, concept: str) -> NDArray[np.floating[Any]] | None:
         """Return where a pair's first pictures changed along an aspect, (h, w), if it can be told.
@@ -95,17 +85,29 @@ class Explained:
         Positive is the aspect's own way: toward it where there is more of it, away where less.
         """
         base, personalized, _ = self.pictures(index)
-        return heat_map(self.encoder, base, personalized, self.directions[concept])
+        encoder = self.measure.encoder
+        return heat_map(encoder, base, personalized, self._direction(concept))
+
+    def _direction(self, concept: str) -> NDArray[np.float64]:
+        """Return an aspect's direction (d,), more of it for "more", less of it for "less"."""
+        matrix = self.measure.frame.subspace.matrix
+        kept = next(k for k in self.analysis.kept if self.texts[k.index] == concept)
+        towards = unit_rows(self.measure.inside(self.vectors[kept.index][None]))[0] @ matrix
+        direction: NDArray[np.float64] = towards * np.sign(kept.score)
+        return direction
+
+    def caption(self, index: int) -> str:
+        """Return what made a pair, or what to call it."""
+        chosen = self.pairs[index]
+        caption = chosen.key if chosen.prompt is None else chosen.prompt
+        return caption if chosen.seed is None else f"{caption} (seed {chosen.seed})"
 
     def pictures(self, index: int) -> tuple[Image.Image, Image.Image, str]:
         """Return a pair's first base and personalized picture, and what made them."""
         chosen = self.pairs[index]
-        caption = chosen.key if chosen.prompt is None else chosen.prompt
-        if chosen.seed is not None:
-            caption = f"{caption} (seed {chosen.seed})"
         base = self.base.pictures[chosen.base[0]]
         personalized = self.personalized.pictures[chosen.personalized[0]]
-        return base.open(), personalized.open(), caption
+        return base.open(), personalized.open(), self.caption(index)
 
 
 def explain(
@@ -119,6 +121,10 @@ def explain(
     concepts: Sequence[str] = (),
     only_concepts: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
+    add: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    vlm: str | VLM | None = None,
+    inquiry: Inquiry = USUAL,
     decomposition: str = "subspace",
     top: int | None = None,
     name: str | None = None,
@@ -135,10 +141,16 @@ def explain(
         prompts: the prompts that made the images, one each in order, or a file of them; they
             serve Eq. 5 (what counts as one prompt) and Eq. 6.
         pairing: "auto", "seed", "prompt", "file" or "none".
-        vocabulary: "style", "subject" or "all".
-        concepts: candidates beside the vocabulary.
-        only_concepts: candidates instead of the vocabulary.
-        exclude: concepts to leave out of the vocabulary.
+        vocabulary: "style", "subject", "all" or "none".
+        concepts: candidates beside the vocabulary; of more than 2,000 those that may fit are
+            retrieved first.
+        only_concepts: candidates instead of the vocabulary, likewise.
+        exclude: concepts to leave out of the vocabulary and of what a model proposes.
+        add: concepts to keep whether or not the selection would.
+        drop: concepts to leave out, wherever they come from.
+        vlm: a vision-language model that proposes candidates, or its name. With 20 prompts or
+            more it looks at one half of the pairs, and everything is measured on the other.
+        inquiry: how it is asked.
         decomposition: "subspace", "nnls" or "paper".
         top: the most concepts to keep.
         name: what to call the explanation; the personalized set's name by default.
@@ -156,6 +168,9 @@ def explain(
         concepts=concepts,
         only_concepts=only_concepts,
         exclude=exclude,
+        add=add,
+        drop=drop,
+        inquiry=inquiry,
         decomposition=decomposition,
         top=top,
         name=name,
@@ -163,8 +178,14 @@ def explain(
         pool=pool,
     )
     loaded = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    looker = load_vlm(vlm) if isinstance(vlm, str) else vlm
     return explain_sets(
-        _set_of(base, "base"), _set_of(personalized, "personalized"), options, loaded, Run()
+        _set_of(base, "base"),
+        _set_of(personalized, "personalized"),
+        options,
+        loaded,
+        Run(),
+        vlm=looker,
     ).explanation
 
 
@@ -175,39 +196,37 @@ def explain_sets(
     encoder: Encoder,
     run: Run,
     progress: Progress = lambda *_: None,
+    vlm: VLM | None = None,
 ) -> Explained:
     """Run the pipeline on two sets; see `explain`. Embeddings are read from and kept in the run."""
-    _check(options)
-    pool = _pool(options)
-    method = DECOMPOSITIONS[options.decomposition]
+    options.check()
 
-    # §4.1: V_div
+    # §4.1: V_div; where candidates come from looking, one half is looked at, the other measured
     base, personalized = _prompted(base, personalized, options.prompts)
-    matched = pair(base, personalized, options.pairing)
+    compared = Compared(base, personalized, pair(base, personalized, options.pairing))
+    looks = vlm is not None or is_long(options)
+    apart = looks and compared.units() >= SPLIT_FROM and not options.inquiry.same_pairs
+    looked, measured = compared.halves(options.seed) if apart else (compared, compared)
     run.load_rows(encoder.revision, encoder.dim)
-    evidence = gather(base, personalized, matched, encoder, run, progress)
+    evidence = _gathered(measured, encoder, run, progress)
+    seen = _gathered(looked, encoder, run, progress) if apart else evidence
 
-    # §4.3: the concepts, in the same prompts
-    texts = [concept.text for concept in pool]
-    made_with = evidence.prompts or neutral_prompts()
-    prompts = choose_prompts(evidence.prompts, options.seed) or made_with
-    mapped = map_concepts(encoder, texts, prompts, method.template, n_all=len(made_with))
-    unrelated = map_concepts(encoder, distractors(), prompts, method.template)
-    frame = frame_of(encoder, method.space, method.template)
+    # §4.2: the pool
+    measure = Measure(encoder, options.decomposition, evidence.prompts, options.seed)
+    found = candidates(looked, seen, options, measure, run, progress, vlm)
+    pool = found.pool
+    texts = tuple(concept.text for concept in pool)
 
-    # §4.4–4.5: redundancy, decomposition, and how sure it is
-    analysis = analyse(
+    # §4.3–4.5: the concepts in the same prompts; redundancy, decomposition, and how sure it is
+    analysis, mapped = measure.analyse(
         evidence.sample,
-        mapped.vectors,
-        unrelated.vectors,
         texts,
-        frame,
-        method,
-        seed=options.seed,
         limit=options.top,
+        pinned=found.pinned,
+        independent=apart or not found.retrieved,
     )
 
-    along = movement(evidence.rows, mapped.vectors, frame.subspace.matrix)
+    along = movement(evidence.rows, mapped.vectors, measure.frame.subspace.matrix)
     aspects, less = aspects_of(analysis, pool, along)
     divergence = Divergence(
         norm=analysis.norm,
@@ -217,6 +236,8 @@ def explain_sets(
         vector=evidence.sample.mean.astype(np.float32),
         pairs=_halved(evidence.rows),
     )
+    made_with = evidence.prompts or neutral_prompts()
+    asked = [*options.concepts, *(options.only_concepts or ()), *options.add]
     explanation = Explanation(
         name=printable(options.name or personalized.name),
         base=evidence.base,
@@ -228,12 +249,12 @@ def explain_sets(
         ),
         pool=Pool(
             len(pool),
-            _sources(options),
+            found.sources,
             key_of(*texts),
             ranked(analysis, pool) if options.pool else None,
         ),
         n_pairs=len(evidence.pairs),
-        pairing=matched.kind,
+        pairing=compared.matched.kind,
         seed=options.seed,
         divergence=divergence,
         aspects=aspects,
@@ -241,23 +262,63 @@ def explain_sets(
         residual=analysis.residual,
         residual_in_sample=analysis.residual_in_sample,
         outside=analysis.outside,
-        dropped=dropped_of(analysis, pool, [*options.concepts, *(options.only_concepts or ())]),
+        dropped=dropped_of(analysis, pool, [] if found.retrieved else asked),
         sentences=write_sentences(divergence, aspects, less, analysis.residual, by_text(pool)),
         warnings=(
-            *evidence.warnings,
-            *_unmatched(options),
-            *_about_prompts(evidence.prompts, len(prompts), mapped.agreement),
+            *dict.fromkeys((*evidence.warnings, *seen.warnings)),
+            *_about_looking(found, compared, measured, apart),
+            *found.warnings,
+            *_about_prompts(evidence.prompts, len(measure.prompts), mapped.agreement),
             *doubts(analysis, evidence.sample, "pairs" if evidence.pairs else "images"),
         ),
         finexl_version=__version__,
         created=created(),
+        discovery=discovery_of(found.found, analysis, texts, options.inquiry, vlm, apart),
     )
     run.save_explanation(explanation)
-    towards = unit_rows(mapped.vectors @ frame.subspace.matrix.T) @ frame.subspace.matrix
-    directions = {
-        texts[kept.index]: towards[kept.index] * np.sign(kept.score) for kept in analysis.kept
-    }
-    return Explained(explanation, base, personalized, evidence.pairs, encoder, directions)
+    return Explained(
+        explanation,
+        measured.base,
+        measured.personalized,
+        evidence,
+        measure,
+        analysis,
+        texts,
+        mapped.vectors,
+    )
+
+
+def _gathered(compared: Compared, encoder: Encoder, run: Run, progress: Progress) -> Evidence:
+    return gather(compared.base, compared.personalized, compared.matched, encoder, run, progress)
+
+
+def _about_looking(
+    found: Candidates, compared: Compared, measured: Compared, apart: bool
+) -> tuple[str, ...]:
+    """Say on which pairs candidates were looked for, and on which everything was measured."""
+    if found.found is None and not found.retrieved:
+        return ()
+    what = "Concepts were proposed" if found.found is not None else "Candidates were retrieved"
+    if not apart:
+        harm = (
+            "they fit these pairs better than they would fit new ones."
+            if found.found is not None
+            else "chance alone would make some of so many fit, so that no q is given and nothing "
+            "is called significant."
+        )
+        return (f"{what} by looking at the very images that are measured here: {harm}",)
+    noun = "images" if compared.matched.kind == "none" else "pairs"
+    sizes = [_size(part) for part in (compared, measured)]
+    return (
+        f"{what} by looking at {sizes[0] - sizes[1]:,} of the {sizes[0]:,} {noun}; everything here "
+        f"is measured on the other {sizes[1]:,}.",
+    )
+
+
+def _size(compared: Compared) -> int:
+    if compared.matched.kind != "none":
+        return len(compared.matched.pairs)
+    return len(compared.base.pictures) + len(compared.personalized.pictures)
 
 
 def _about_prompts(made_with: Sequence[str], used: int, agreement: float) -> tuple[str, ...]:
@@ -283,25 +344,11 @@ def _about_prompts(made_with: Sequence[str], used: int, agreement: float) -> tup
     return tuple(found)
 
 
-def _unmatched(options: Options) -> tuple[str, ...]:
-    listed = {concept.text.casefold() for concept in vocabulary(options.vocabulary)}
-    stray = [text for text in options.exclude if text.casefold() not in listed]
-    if not stray:
-        return ()
-    return (f"Not in the vocabulary, so that excluding it does nothing: {', '.join(stray[:5])}.",)
-
-
 def _halved(rows: NDArray[np.float64] | None) -> NDArray[np.float16] | None:
     """Return the rows at half precision; None where they are too large for it."""
     if rows is None or np.abs(rows).max(initial=0.0) > np.finfo(np.float16).max:
         return None
     return rows.astype(np.float16)
-
-
-def _sources(options: Options) -> tuple[str, ...]:
-    given = ("given",) if options.concepts or options.only_concepts is not None else ()
-    listed = () if options.only_concepts is not None else (f"{options.vocabulary} vocabulary",)
-    return (*given, *listed)
 
 
 def _set_of(images: Images, name: str) -> ImageSet:
@@ -313,38 +360,6 @@ def _set_of(images: Images, name: str) -> ImageSet:
         kind = type(images).__name__
         raise UsageError(f"{name} is a {kind}; give a folder, a manifest, or a list of images.")
     return images_from(images, name)
-
-
-def _check(options: Options) -> None:
-    if options.decomposition not in DECOMPOSITIONS:
-        raise UsageError(
-            f"There is no decomposition {options.decomposition!r}; "
-            f"choose one of {', '.join(DECOMPOSITIONS)}."
-        )
-    if not isinstance(options.seed, int):
-        raise UsageError(f"The seed is {options.seed!r}; give a whole number from 0 on.")
-    _listed(options.concepts, "concepts")
-    _listed(options.only_concepts, "only_concepts")
-    _listed(options.exclude, "exclude")
-    if options.top is not None and options.top < 1:
-        raise UsageError(f"At least one concept has to be kept; {options.top} were asked for.")
-    if options.seed < 0:
-        raise UsageError(f"The seed is {options.seed}; give a whole number from 0 on.")
-
-
-def _listed(texts: Sequence[str] | None, what: str) -> None:
-    if isinstance(texts, str):
-        raise UsageError(f"{what} is one text, {texts!r}; give a list of texts.")
-
-
-def _pool(options: Options) -> tuple[Concept, ...]:
-    only = options.only_concepts
-    return build_pool(
-        options.vocabulary,
-        [concept_from(text) for text in options.concepts],
-        None if only is None else [concept_from(text) for text in only],
-        options.exclude,
-    )
 
 
 def _prompted(

@@ -2,6 +2,7 @@
 
 run.json                options, versions, state
 embeddings.safetensors  one row for each image, by content digest
+proposals.jsonl         a vision-language model's replies, word for word, one line a question
 explanation.json        the answer
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from finexl.errors import FinexlError, UsageError
 from finexl.explanation import Explanation
 from finexl.files import write_atomic
 
+PROPOSALS = "proposals.jsonl"
 Rows = dict[str, NDArray[np.float32]]
 """An image's content digest -> its embedding (d,)."""
 
@@ -37,6 +39,7 @@ class Run:
     """The embeddings known so far, for the encoder revision that was asked for."""
     spare: bool = False
     """Nobody asked for this folder: where it cannot be written, the work goes on without it."""
+    _replies: dict[str, Mapping[str, Any]] | None = None
 
     @classmethod
     def create(cls, folder: Path, asked: Mapping[str, Any] | None = None) -> Run:
@@ -119,6 +122,55 @@ class Run:
         stacked = np.stack(list(self.rows.values()))
         self._write("embeddings.safetensors", save({"rows": stacked}, labels))
 
+    def find(self, key: str) -> Mapping[str, Any] | None:
+        """Return the record of an answered question."""
+        return self._answered().get(key)
+
+    def replies(self) -> list[Mapping[str, Any]]:
+        """Return the records of all answered questions, in the order of their answers."""
+        return list(self._answered().values())
+
+    def add(self, key: str, record: Mapping[str, Any]) -> None:
+        """Keep a question's record, now: a killed run has every reply that it was given."""
+        if "reply" in record:
+            self._answered()[key] = record
+        if self.folder is None:
+            return
+        line = json.dumps({"key": key, **record}, ensure_ascii=False)
+        try:
+            with (self.folder / PROPOSALS).open("ab+") as file:
+                file.seek(max(0, file.tell() - 1))
+                begun = file.read(1) not in (b"", b"\n")  # a line that a kill cut short
+                text = "\n" * begun + line + "\n"
+                file.write(text.encode("utf-8", "replace"))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            if not self.spare:
+                reason = (error.strerror or str(error)).lower()
+                raise FinexlError(
+                    f"{self.folder / PROPOSALS} cannot be written: {reason}."
+                ) from error
+
+    def _answered(self) -> dict[str, Mapping[str, Any]]:
+        if self._replies is None:
+            self._replies = dict(self._read_replies())
+        return self._replies
+
+    def _read_replies(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the answered questions of proposals.jsonl; a damaged line is no reply."""
+        if self.folder is None:
+            return
+        try:
+            content = (self.folder / PROPOSALS).read_bytes()
+        except OSError:
+            return
+        for line in content.split(b"\n"):
+            with suppress(ValueError, RecursionError):
+                record = json.loads(line)
+                if isinstance(record, dict) and isinstance(record.get("reply"), str):
+                    yield str(record.pop("key", "")), record
+
     def save_record(self, record: Mapping[str, Any]) -> None:
         """Write run.json."""
         if self.folder is None:
@@ -129,6 +181,15 @@ class Run:
     def save_explanation(self, explanation: Explanation) -> None:
         """Write explanation.json."""
         self._write("explanation.json", explanation.to_json())
+
+    def explanation(self) -> Explanation | None:
+        """Return the run's answer so far; None where there is none that can be read."""
+        if self.folder is None:
+            return None
+        try:
+            return Explanation.from_json((self.folder / "explanation.json").read_bytes())
+        except (OSError, UsageError):
+            return None
 
     def _write(self, name: str, data: str | bytes) -> None:
         if self.folder is None:

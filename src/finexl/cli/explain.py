@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from enum import Enum
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from finexl._version import __version__
+from finexl.cli.progress import progress_bars
 from finexl.errors import FinexlError, UsageError
 from finexl.files import check_writable
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
-    from collections.abc import Iterator
-
-    from finexl.embedding import Progress
-    from finexl.pipeline import Explained, Options
+    from finexl.options import Options
+    from finexl.pipeline import Explained
     from finexl.runs import Run
+    from finexl.vlm import VLM
 
 MODEL_REFERENCE = re.compile(r"^(diffusers|lora|directions|gan|ar|api):")
 
@@ -44,6 +44,16 @@ class Vocabulary(str, Enum):
     style = "style"
     subject = "subject"
     all = "all"
+    none = "none"
+
+
+class Template(str, Enum):
+    """The choices of --vlm-template."""
+
+    original = "original"
+    condensed = "condensed"
+    elaborated = "elaborated"
+    subject = "subject"
 
 
 class DecompositionName(str, Enum):
@@ -98,10 +108,43 @@ def explain(
         Path | None,
         typer.Option(metavar="FILE", help="Concepts to leave out of the vocabulary, one a line."),
     ] = None,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONCEPT", help="Keep this concept too; may be given again."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONCEPT", help="Leave this one out; may be given again."),
+    ] = None,
     vlm: Annotated[
         str | None,
-        typer.Option(help="A vision-language model to propose concepts (none in this version)."),
+        typer.Option(
+            metavar="MODEL",
+            help="A vision-language model that proposes concepts: openai:MODEL, azure:DEPLOYMENT, "
+            "http://HOST/v1#MODEL, a hub id or a folder (transformers), scripted:FILE.",
+        ),
     ] = None,
+    vlm_template: Annotated[
+        Template, typer.Option(help="The words in which it is asked.")
+    ] = Template.original,
+    vlm_rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Questions at first.")] = 6,
+    vlm_pairs: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs in a question.")] = 3,
+    vlm_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIMITS",
+            help="The most to spend: requests=40,tokens=200000,usd=1.5,price=2.5/10 (US dollars "
+            "for a million tokens in/out).",
+        ),
+    ] = None,
+    same_pairs: Annotated[
+        bool,
+        typer.Option(
+            "--same-pairs",
+            help="Measure on the pairs that were looked at, even where there are 20 prompts or "
+            "more.",
+        ),
+    ] = False,
     decomposition: Annotated[
         DecompositionName, typer.Option(help="How V_div is decomposed into concepts.")
     ] = DecompositionName.subspace,
@@ -129,9 +172,19 @@ def explain(
     pool: Annotated[
         bool, typer.Option("--pool", help="List every candidate's cosine with V_div in the JSON.")
     ] = False,
+    what_if: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WISH",
+            help="“less vivid”: take an aspect away again, and show what is left and which pairs "
+            "would change.",
+        ),
+    ] = None,
     json: Annotated[
         str | None,
-        typer.Option(metavar="PATH|-", help="Write the explanation; - prints it alone."),
+        typer.Option(
+            metavar="PATH|-", help="Write the explanation (or what --what-if finds); - prints it."
+        ),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Write a one-file report.")
@@ -157,17 +210,20 @@ def explain(
         "concepts": concepts,
         "only_concepts": only_concepts,
         "exclude": exclude,
+        "add": add or [],
+        "drop": drop or [],
+        "vlm": vlm,
+        "vlm_template": vlm_template.value,
+        "vlm_rounds": vlm_rounds,
+        "vlm_pairs": vlm_pairs,
+        "vlm_limit": vlm_limit,
+        "same_pairs": same_pairs,
         "decomposition": decomposition.value,
         "top": top,
         "name": None if name is None else printable(name),
         "seed": seed,
         "pool": pool,
     }
-    if vlm is not None:
-        raise UsageError(
-            f"--vlm {vlm}: this version takes concepts from its vocabulary and from --concepts "
-            "only; leave --vlm out."
-        )
     if image_seeds is not None:
         raise UsageError(
             "--image-seeds is for models that generate; folders and manifests hold images that "
@@ -180,8 +236,16 @@ def explain(
     if len({path.absolute() for path in written}) < len(written):
         raise UsageError("Two reports go to the same file; give each its own.")
     folder, asked = _settled(context, asked, run, resume)
+    before = None if resume is None else folder.explanation()
     explained, record = _explained(folder, asked, show_progress=not quiet)
-    _deliver(explained, record, json, html, markdown, quiet)
+    _deliver(explained, record, json if what_if is None else None, html, markdown, quiet)
+    if what_if is not None:
+        _deliver_what_if(explained, what_if, json, quiet)
+    elif before is not None and json != "-" and not quiet:
+        from finexl.report import changes
+
+        for line in changes(before, explained.explanation):
+            typer.echo(line)
     with suppress(OSError):  # tidying up is no reason to fail
         trim()
 
@@ -199,7 +263,7 @@ def _settled(
         _check_recorded(before, asked, resume)
         typed = {key for key in asked if _is_typed(context, key)}
         given = {key: asked[key] for key in typed}
-        return opened, {**asked, **before, **given}
+        return opened, _corrected({**asked, **before, **given}, before)
     if asked["base"] is None or asked["personalized"] is None:
         raise UsageError("Give two sets of images, BASE and PERSONALIZED, or --resume a run.")
     if run is not None:
@@ -211,13 +275,26 @@ def _settled(
         return Run(), asked
 
 
+def _corrected(asked: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Return what is asked with what was added and dropped before; the latest word counts."""
+    add, drop = list(asked["add"]), list(asked["drop"])
+    new = {text.casefold() for text in (*add, *drop)}
+    for key, texts in (("add", add), ("drop", drop)):
+        earlier = [text for text in before.get(key, []) if text.casefold() not in new]
+        texts[:0] = earlier
+    return {**asked, "add": add, "drop": drop}
+
+
 def _check_recorded(before: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
     """Refuse recorded options that are not of the form that this command would record."""
-    whole, flags = ("seed", "top"), ("pool",)
+    kinds: dict[str, type] = dict.fromkeys(("seed", "top", "vlm_rounds", "vlm_pairs"), int)
+    kinds |= dict.fromkeys(("pool", "same_pairs"), bool) | dict.fromkeys(("add", "drop"), list)
+    needed = ("base", "personalized", "seed", "vlm_rounds", "vlm_pairs", "add", "drop")
     for key, value in {"base": None, "personalized": None, **before}.items():
-        kind = int if key in whole else bool if key in flags else str
-        missing = value is None and key not in ("base", "personalized", "seed")
-        if key not in asked or not (missing or type(value) is kind):
+        right = type(value) is kinds.get(key, str)
+        if type(value) is list:
+            right = right and all(isinstance(item, str) for item in value)
+        if key not in asked or not (right or (value is None and key not in needed)):
             raise UsageError(f"{folder / 'run.json'} is damaged at {key!r}; start the run anew.")
 
 
@@ -248,13 +325,14 @@ def _explained(
     try:
         base, personalized = read_images(asked["base"]), read_images(asked["personalized"])
         options, encoder = _options(asked), load_encoder(asked["encoder"])
+        vlm = _vlm(asked, run)
     except FinexlError:
         run.remove_if_empty()
         raise
     run.save_record(_absolute(record))
     try:
-        with _progress(show_progress) as progress:
-            explained = explain_sets(base, personalized, options, encoder, run, progress)
+        with progress_bars(show_progress) as progress:
+            explained = explain_sets(base, personalized, options, encoder, run, progress, vlm)
         record["state"] = "done"
     except Exception:
         record["state"] = "failed"
@@ -264,9 +342,30 @@ def _explained(
     return explained, record
 
 
+def _vlm(asked: dict[str, Any], run: Run) -> VLM | None:
+    """Return the model that proposes concepts, within its limits, saying where pictures go."""
+    if asked["vlm"] is None:
+        if asked["vlm_limit"] is not None:
+            raise UsageError("--vlm-limit is the limit of a model; give one with --vlm.")
+        return None
+    from finexl.images import printable
+    from finexl.vlm import Announced, Limited, Limits, Spent, load_vlm
+
+    vlm = load_vlm(asked["vlm"])
+    announced = Announced(vlm, lambda notice: typer.echo(printable(notice), err=True))
+    if asked["vlm_limit"] is None:
+        return announced
+    limits = Limits.parse(asked["vlm_limit"])
+    spent = Spent()
+    for reply in run.replies():
+        counts = (reply.get("tokens_in"), reply.get("tokens_out"))
+        spent = spent.plus(1, *(count if isinstance(count, int) else 0 for count in counts))
+    return Limited(announced, limits, spent)
+
+
 def _options(asked: dict[str, Any]) -> Options:
     from finexl.concepts.vocabulary import read_concepts
-    from finexl.pipeline import Options
+    from finexl.options import Inquiry, Options
 
     def listed(key: str) -> list[str] | None:
         path = asked[key]
@@ -279,6 +378,14 @@ def _options(asked: dict[str, Any]) -> Options:
         concepts=listed("concepts") or (),
         only_concepts=listed("only_concepts"),
         exclude=listed("exclude") or (),
+        add=asked["add"],
+        drop=asked["drop"],
+        inquiry=Inquiry(
+            template=asked["vlm_template"],
+            rounds=asked["vlm_rounds"],
+            pairs=asked["vlm_pairs"],
+            same_pairs=asked["same_pairs"],
+        ),
         decomposition=asked["decomposition"],
         top=asked["top"],
         name=asked["name"],
@@ -296,28 +403,6 @@ def _absolute(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "options": options}
 
 
-@contextmanager
-def _progress(wanted: bool) -> Iterator[Progress]:
-    """Yield what reports progress: on stderr, and only where that is a terminal."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    if not wanted or not console.is_terminal:
-        yield lambda *_: None
-        return
-    with Bars(console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(escape(what), total=total)
-            bars.update(tasks[what], completed=done)
-
-        yield show
-
-
 def _deliver(
     explained: Explained,
     record: dict[str, Any],
@@ -326,18 +411,19 @@ def _deliver(
     markdown: Path | None,
     quiet: bool,
 ) -> None:
-    from rich.console import Console
-
     from finexl.files import write_atomic
     from finexl.images import printable
-    from finexl.report import render_html, render_markdown, render_terminal
 
     explanation = explained.explanation
     if json is not None and json != "-":
         write_atomic(Path(json), explanation.to_json())
     if markdown is not None:
+        from finexl.report import render_markdown
+
         write_atomic(markdown, render_markdown(explanation))
     if html is not None:
+        from finexl.report import render_html
+
         pictures = explained.pictures if explained.pairs else None
         heat = explained.heat if explained.pairs else None
         write_atomic(html, render_html(explanation, pictures, record, heat))
@@ -345,6 +431,28 @@ def _deliver(
         typer.echo(explanation.to_json(), nl=False)
         return
     if not quiet:
+        from rich.console import Console
+
+        from finexl.report import render_terminal
+
         render_terminal(explanation, Console())
         if html is not None:
             typer.echo(f"\nReport: {printable(str(html))}")
+
+
+def _deliver_what_if(explained: Explained, wish: str, json: str | None, quiet: bool) -> None:
+    import json as codec
+
+    from finexl.files import write_atomic
+    from finexl.report import render_what_if
+    from finexl.undo import what_if
+
+    found = what_if(explained, wish)
+    text = codec.dumps(found.to_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    if json == "-":
+        typer.echo(text, nl=False)
+        return
+    if json is not None:
+        write_atomic(Path(json), text)
+    if not quiet:
+        typer.echo(render_what_if(found))

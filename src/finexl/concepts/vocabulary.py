@@ -59,15 +59,17 @@ def vocabulary(which: str) -> tuple[Concept, ...]:
     """Return a built-in list, in its own fixed order.
 
     Args:
-        which: "style" (style and appearance), "subject" (what is depicted), or "all" (both).
+        which: "style" (style and appearance), "subject" (what is depicted), "all" (both) or "none".
 
     Raises:
         UsageError: any other name.
     """
+    if which == "none":
+        return ()
     if which == "all":
         return vocabulary("style") + vocabulary("subject")
     if which not in ("style", "subject"):
-        raise UsageError(f"There is no vocabulary {which!r}; choose style, subject or all.")
+        raise UsageError(f"There is no vocabulary {which!r}; choose style, subject, all or none.")
     return tuple(
         Concept(row["concept"], row["category"], cast(Form, row["form"]), row["antonym"] or None)
         for row in csv.DictReader(_lines(f"{which}.csv"))

@@ -78,6 +78,10 @@ class Analysis:
     detected: bool | None
     alignment: Array | None
     """(m,), every candidate's cosine with V_div; None where V_div = 0."""
+    q_values: Array | None
+    """(m,), every candidate's q; None where it cannot be tested."""
+    specific: NDArray[np.bool_] | None
+    """(m,), which candidates fit better than unrelated phrases; None where V_div = 0."""
     kept: tuple[Kept, ...]
     residual: float | None
     residual_squared: float | None
@@ -90,6 +94,43 @@ class Analysis:
     """Whether the intervals hold for the whole pool at once (below 20 prompts)."""
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What a pool leaves of V_div, and nothing about how sure that is."""
+
+    residual: float | None
+    """√(1 − Σ shares), held-out; None where no difference is detected or nothing reproduces."""
+    left: Array
+    """(K,), V_div less the kept concepts' part, in the decomposition's space."""
+
+
+def fit(
+    sample: Sample,
+    F: Array,
+    distractors: Array,
+    concepts: Sequence[str],
+    frame: Frame,
+    decomposition: Decomposition,
+    *,
+    seed: int,
+) -> Fitted:
+    """Decompose a sample's V_div, as `analyse` does, for what is left alone."""
+    inside = sample.through(frame.subspace.matrix)
+    if np.linalg.norm(sample.mean) <= IDENTICAL * frame.scale:
+        return Fitted(None, inside.mean)
+    G, H = F @ frame.subspace.matrix.T, distractors @ frame.subspace.matrix.T
+    kept = list(_select(inside, G, H, concepts, decomposition, seed, None)[0].kept)
+    w = refit(inside.mean, G, kept, decomposition.ridge)[0]
+    left = inside.mean - w @ G[kept]
+    if sample.n < MIN_PROMPTS or not detect(sample, _stream(seed, "detect")).detected:
+        return Fitted(None, left)
+    shares = held_out_shares(
+        reproducible(inside), G[kept], functionals(G, kept, decomposition.ridge)
+    )
+    residual = None if shares is None else float(np.sqrt(max(shares.residual_squared, 0.0)))
+    return Fitted(residual, left)
+
+
 def analyse(
     sample: Sample,
     F: Array,
@@ -100,6 +141,8 @@ def analyse(
     *,
     seed: int,
     limit: int | None = None,
+    pinned: Sequence[int] = (),
+    independent: bool = True,
 ) -> Analysis:
     """Decompose a sample's V_div into concepts and say how sure each number is.
 
@@ -112,6 +155,9 @@ def analyse(
         decomposition: how to decompose.
         seed: of every random draw; each purpose has its own stream.
         limit: the most concepts to keep.
+        pinned: candidates that are kept beside those chosen, because somebody asked for them.
+        independent: the pool was not chosen by how well it fits this very sample; where it was,
+            no q is given, since its null would have to choose as well.
 
     Raises:
         ValueError: an embedding or a concept vector with a number that is not finite.
@@ -128,7 +174,8 @@ def analyse(
     inside = sample.through(frame.subspace.matrix)
     G, H = F @ frame.subspace.matrix.T, distractors @ frame.subspace.matrix.T
     weights, judge = _select(inside, G, H, concepts, decomposition, seed, limit)
-    kept = list(weights.kept)
+    kept = [*weights.kept, *(j for j in pinned if j not in weights.kept and G[j].any())]
+    dropped = tuple(d for d in weights.dropped if d[0] not in {concepts[j] for j in kept})
     L = functionals(G, kept, decomposition.ridge)
     w, left = refit(inside.mean, G, kept, decomposition.ridge)
     # where no difference is detected there is nothing that could be shared out
@@ -137,7 +184,7 @@ def analyse(
     numbers = _Columns(
         alignment=alignments(inside.mean, G),
         specific=specific(alignments(inside.mean, G), alignments(inside.mean, H)),
-        q=adjusted_p_values(inside, G, _stream(seed, "pool")) if testable else None,
+        q=adjusted_p_values(inside, G, _stream(seed, "pool")) if testable and independent else None,
         weight=w,
         unit=np.linalg.norm(G[kept], axis=1) / frame.scale,
         effect=unit_rows(G[kept]) @ inside.mean / frame.scale,
@@ -153,12 +200,14 @@ def analyse(
         p_value=detection.p_value if detection else None,
         detected=detection.detected if detection else None,
         alignment=numbers.alignment,
+        q_values=numbers.q,
+        specific=numbers.specific,
         kept=tuple(numbers.of(i, j, certain) for i, j in enumerate(kept)),
         residual=None if shares is None else float(np.sqrt(max(shares.residual_squared, 0.0))),
         residual_squared=None if shares is None else shares.residual_squared,
         residual_in_sample=None if np.isnan(left) else left,
         outside=_outside(sample, frame.subspace) if detected else None,
-        dropped=weights.dropped,
+        dropped=dropped,
         confirmed=weights.confirmed,
         simultaneous=testable and sample.n < SPLIT_FROM,
     )
@@ -323,6 +372,8 @@ def _identical(floor: float | None, concepts: Sequence[str]) -> Analysis:
         p_value=1.0,
         detected=False,
         alignment=None,
+        q_values=None,
+        specific=None,
         kept=(),
         residual=None,
         residual_squared=None,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from finexl.core.divergence import Sample
 
@@ -65,5 +64,13 @@ def intervals(
             with the design's degrees of freedom.
     """
     estimate = sample.estimate(functionals)
-    critical = stdtrit(estimate.dof, 0.5 + LEVEL / 2) if simultaneous is None else simultaneous
+    critical = _student(estimate.dof) if simultaneous is None else simultaneous
     return estimate.mean - critical * estimate.error, estimate.mean + critical * estimate.error
+
+
+def _student(dof: Array) -> Array:
+    """Return the two-sided critical |t| of LEVEL for each number of degrees of freedom."""
+    from scipy.special import stdtrit  # a third of a second to import, and not always needed
+
+    critical: Array = stdtrit(dof, 0.5 + LEVEL / 2)
+    return critical

@@ -113,14 +113,17 @@ class Embedded:
     def sentences(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return what the text map is applied to: unit sentence vectors (n, 384)."""
         rows = np.zeros((len(texts), SENTENCE), dtype=np.float32)
-        # batches of like length waste no work on padding
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(order), TEXT_BATCH):
-            chosen = order[start : start + TEXT_BATCH]
-            tokens = self._tokenizer.encode_batch([texts[i] for i in chosen])
-            ids = np.array([token.ids for token in tokens], dtype=np.int64)
-            mask = np.array([token.attention_mask for token in tokens], dtype=np.int64)
-            rows[chosen] = self._text_model.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        tokens = [token.ids for token in self._tokenizer.encode_batch(list(texts))]
+        # texts of one length go together: padding would cost half as much again
+        alike: dict[int, list[int]] = {}
+        for index, token in enumerate(tokens):
+            alike.setdefault(len(token), []).append(index)
+        for indices in alike.values():
+            for start in range(0, len(indices), TEXT_BATCH):
+                chosen = indices[start : start + TEXT_BATCH]
+                ids = np.array([tokens[i] for i in chosen], dtype=np.int64)
+                fed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+                rows[chosen] = self._text_model.run(None, fed)[0]
         return rows
 
     @property
@@ -151,7 +154,7 @@ class Embedded:
 
         tokenizer = Tokenizer.from_file(str(self.weights / "tokenizer.json"))
         tokenizer.enable_truncation(MAX_TOKENS)
-        tokenizer.enable_padding()
+        tokenizer.no_padding()
         return tokenizer
 
     def _session(self, file: str) -> Any:

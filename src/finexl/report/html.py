@@ -99,6 +99,9 @@ def render_html(
         left_out=0 if pictures is None else len(wanted) - len(pairs),
         pairs_per_aspect=PAIRS_PER_ASPECT,
         dropped=_by_reason(explanation.dropped[:LISTED]),
+        removed=_by_reason(explanation.discovery.removed[:LISTED])
+        if explanation.discovery is not None
+        else {},
         listed=LISTED,
         record=None if record is None else _record_lines(record),
     )

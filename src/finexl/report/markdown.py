@@ -27,6 +27,7 @@ def render_markdown(explanation: Explanation) -> str:
         escape(" ".join(explanation.sentences)),
         _table(explanation),
         escape(f"{wording.unexplained(explanation)}."),
+        escape(" ".join(wording.proposed(explanation))),
         "### How it was measured",
         "\n".join(f"- {name}: {escape(value)}" for name, value in wording.measured(explanation)),
         *(f"> **Note:** {escape(warning)}" for warning in explanation.warnings),

@@ -40,6 +40,10 @@ def render_terminal(explanation: Explanation, console: Console) -> None:
     if explanation.sentences:
         console.print()
         say(" ".join(explanation.sentences))
+    if explanation.discovery is not None:
+        console.print()
+        for sentence in wording.proposed(explanation):
+            say(sentence)
     if explanation.warnings:
         console.print()
         for warning in explanation.warnings:

@@ -89,6 +89,41 @@ def unexplained(explanation: Explanation) -> str:
     return f"{left}; outside what this encoder's words can reach: {outside}"
 
 
+def proposed(explanation: Explanation) -> tuple[str, ...]:
+    """Say what a vision-language model proposed and what of it the pairs support, in sentences."""
+    found = explanation.discovery
+    if found is None:
+        return ()
+    named = len(found.concepts)
+    opening = (
+        f"{found.vlm} was shown {_counted(found.pairs, 'pair')}, answered "
+        f"{numbers.count(found.replies)} of {_counted(found.questions, 'question')} and named "
+        f"{_counted(named, 'concept')}; asking ended as {found.stopped}."
+    )
+    groups = (
+        ("Supported by the pairs that were measured", True),
+        ("Proposed, not supported", False),
+        ("Proposed, not tested", None),
+    )
+    lines = []
+    for heading, state in groups:
+        concepts = [p.concept for p in found.concepts if p.supported is state]
+        if concepts:
+            lines.append(f"{heading}: {', '.join(concepts)}.")
+    return (opening, *lines)
+
+
+def said(more: int, less: int) -> str:
+    """Say which way a model's replies point, "more" or "less" with counts where they differ."""
+    if more and less:
+        return f"more ({more}), less ({less})"
+    return "more" if more else "less"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{numbers.count(n)} {noun}{'' if n == 1 else 's'}"
+
+
 def measured(explanation: Explanation) -> tuple[tuple[str, str], ...]:
     """How the numbers came about: (what, which), for whoever wants to repeat them."""
     divergence, prompts, pool = explanation.divergence, explanation.prompts, explanation.pool

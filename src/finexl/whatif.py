@@ -1,0 +1,57 @@
+"""What is left of a change once an aspect of it is taken away (`finexl.what-if/1`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = "finexl.what-if/1"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One concept's effect, before and after."""
+
+    concept: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One pair, and how far it would move."""
+
+    index: int
+    caption: str
+    by: float
+    """On the scale of scores: how much of the aspect this pair has; negative against it."""
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """V_div less one aspect's part of it, w·f(C)."""
+
+    concept: str
+    more: bool
+    """The aspect is one there is more of, and it was taken away; else one there is less of."""
+    norm_before: float
+    """‖V_div‖ in the decomposition's space."""
+    norm_after: float
+    aspects: tuple[Moved, ...]
+    """Effects of the aspects; joint scores of the others stay as they are by construction."""
+    next: tuple[Moved, ...]
+    """The other candidates with the largest effects in what is left."""
+    pairs: tuple[Changed, ...]
+    """Those that would change most; none where the sets are unpaired."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+
+        def plain(value: object) -> object:
+            if isinstance(value, tuple):
+                return [plain(item) for item in value]
+            if isinstance(value, (Moved, Changed)):
+                return {key: plain(item) for key, item in vars(value).items()}
+            return float(f"{value:.6g}") if isinstance(value, float) else value
+
+        return {"schema": SCHEMA, **{key: plain(value) for key, value in vars(self).items()}}
