@@ -42,7 +42,14 @@ OPTIONS = [
     "concepts",
     "only-concepts",
     "exclude",
+    "add",
+    "drop",
     "vlm",
+    "vlm-template",
+    "vlm-rounds",
+    "vlm-pairs",
+    "vlm-limit",
+    "same-pairs",
     "decomposition",
     "top",
     "name",
@@ -51,6 +58,7 @@ OPTIONS = [
     "run",
     "resume",
     "pool",
+    "what-if",
     "json",
     "html",
     "markdown",
@@ -167,7 +175,7 @@ def test_the_command_and_the_function_give_the_same_bytes(
 ) -> None:
     use(monkeypatch, encoder)
     # under the user's own prompts each of 275 unrelated phrases costs a text a prompt
-    monkeypatch.setattr("finexl.pipeline.distractors", lambda: distractors()[:5])
+    monkeypatch.setattr("finexl.measure.distractors", lambda: distractors()[:5])
     rows = (EXAMPLES / "prompts.csv").read_text().splitlines()[:7]
     Path("prompts.csv").write_text("\n".join(rows))
     for side in ("base", "vivid-100"):
@@ -360,7 +368,10 @@ REFUSED: dict[str, tuple[Callable[[], list[object]], str]] = {
     "missing prompts": (just("--prompts", "nowhere.txt"), "nowhere.txt cannot be read"),
     "too few prompts": (with_file("--prompts", b"a\nb\n"), "The number of prompts, 2"),
     "a model": (lambda: ["lora:x+y", draw("tuned")], "lora:x+y is a model"),
-    "--vlm": (just("--vlm", "x"), "leave --vlm out"),
+    "--vlm": (just("--vlm", "x"), "'x' is no name that is known here"),
+    "--vlm without a model": (just("--vlm", "http://127.0.0.1/v1"), "#"),
+    "--vlm-limit": (just("--vlm-limit", "requests=3"), "give one with --vlm"),
+    "a wrong limit": (just("--vlm", "openai:x", "--vlm-limit", "euros=3"), "is no limit"),
     "--image-seeds": (just("--image-seeds", "0-3"), "for models that generate"),
     "--run and --resume": (just("--run", "r", "--resume", "r"), "not both"),
     "nothing to resume": (lambda: ["--resume", "nowhere"], "nowhere holds no run"),

@@ -15,6 +15,7 @@ from PIL import Image
 from conftest import EXAMPLES, pictures_in
 from fake_encoder import FakeEncoder
 from finexl import Explanation, UsageError, explain
+from finexl.concepts.retrieval import RETRIEVED
 from finexl.concepts.vectors import MAX_PROMPTS, choose_prompts, shortened
 from finexl.concepts.vocabulary import distractors, neutral_prompts, vocabulary
 from finexl.core.decompositions import DECOMPOSITIONS
@@ -184,7 +185,7 @@ def test_beyond_8_prompts_8_are_drawn_and_the_cosine_is_estimated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # under the user's own prompts each of 275 unrelated phrases costs 8 texts
-    monkeypatch.setattr("finexl.pipeline.distractors", lambda: distractors()[:5])
+    monkeypatch.setattr("finexl.measure.distractors", lambda: distractors()[:5])
     texts = [f"a photo of scene {i}" for i in range(24)]
     base, tuned = np.vstack([base_rows] * 2), np.vstack([vivid[50], vivid[100]])
     found = [
@@ -646,7 +647,23 @@ def test_what_is_no_set_of_images_is_refused() -> None:
         explain(1, drawn(), encoder=FakeEncoder())  # type: ignore[arg-type]
 
 
-def test_more_candidates_than_can_be_read_are_refused() -> None:
+@pytest.mark.parametrize("which", ["concepts", "only_concepts"])
+def test_of_a_long_list_what_may_fit_is_retrieved_on_one_half(which: str) -> None:
     many = [f"word {i}" for i in range(2001)]
-    with pytest.raises(UsageError, match="2,001 candidate concepts and 2,000 are the most"):
-        explain(drawn(), drawn(50), encoder=FakeEncoder(), only_concepts=many)
+    given = {which: many, "vocabulary": "none"}
+    found = explain(drawn(n=24), drawn(50, n=24), encoder=FakeEncoder(), **given)  # type: ignore[arg-type]
+    assert found.pool.size == RETRIEVED
+    assert found.pool.sources == ("retrieved from 2,001 given",)
+    assert found.n_pairs == 12
+    assert any("looking at 12 of the 24 pairs" in warning for warning in found.warnings)
+    assert all(a.q_value is not None for a in (*found.aspects, *found.less))
+
+
+def test_with_few_pairs_what_a_long_list_holds_is_not_tested() -> None:
+    many = [f"word {i}" for i in range(2001)]
+    found = explain(drawn(), drawn(50), encoder=FakeEncoder(), concepts=many)
+    assert found.divergence.detected
+    assert [(a.q_value, a.significant) for a in (*found.aspects, *found.less)] == [(None, None)] * (
+        len(found.aspects) + len(found.less)
+    )
+    assert any("no q is given" in warning for warning in found.warnings)

@@ -116,7 +116,7 @@ def generated(saved: Any, images: list[Image.Image]) -> Reply:
 def test_replies_are_those_of_transformers_own_generation(saved: Any) -> None:
     vlm = local(saved.folder)
     replies = []
-    for images in ([A, B], [C, B]):
+    for images in ([A, B], [A, C]):
         found = vlm.ask(Question(("A: ", images[0], " B: ", images[1], " what?"), max_tokens=12))
         assert found == generated(saved, images)
         replies.append(found.text)
@@ -125,7 +125,8 @@ def test_replies_are_those_of_transformers_own_generation(saved: Any) -> None:
 
 def test_a_question_may_have_no_picture(saved: Any) -> None:
     found = local(saved.folder).ask(Question(("what?",), max_tokens=12))
-    assert found.tokens_in == len("user: what?\nassistant: ")
+    begins = saved.family == "mllama"  # its processor puts <s> before every question
+    assert found.tokens_in == len("user: what?\nassistant: ") + begins
 
 
 def test_the_same_question_has_the_same_reply(saved: Any) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what only a model's replies need is not loaded without one
 Array = NDArray[np.float64]
 
 EXAMPLES = 4
+UNSUPPORTED = "proposed, not supported"
 EXACT = 1e-6
 """A residual below this means that the concepts can say anything."""
 
@@ -86,9 +87,12 @@ def ranked(analysis: Analysis, pool: Sequence[Concept]) -> tuple[Alignment, ...]
 
 
 def dropped_of(
-    analysis: Analysis, pool: Sequence[Concept], given: Sequence[str]
+    analysis: Analysis,
+    pool: Sequence[Concept],
+    given: Sequence[str],
+    discovery: Discovery | None,
 ) -> tuple[Dropped, ...]:
-    """Return what was left out although it aligns as well as something kept, or was asked for."""
+    """Return what was left out though it aligns as well as something kept, or was named by one."""
     if analysis.alignment is None:
         return ()
     strength = {
@@ -96,9 +100,10 @@ def dropped_of(
         for concept, value in zip(pool, analysis.alignment, strict=True)
     }
     least = min((abs(kept.alignment) for kept in analysis.kept), default=0.0)
-    asked = {text.casefold() for text in given}
+    proposed = {} if discovery is None else {p.concept: p.supported for p in discovery.concepts}
+    asked = {text.casefold() for text in (*given, *proposed)}
     chosen = [
-        Dropped(concept, reason)
+        Dropped(concept, UNSUPPORTED if proposed.get(concept) is False else reason)
         for concept, reason in analysis.dropped
         if strength[concept] >= least or concept.casefold() in asked
     ]

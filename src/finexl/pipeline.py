@@ -238,6 +238,7 @@ def explain_sets(
     )
     made_with = evidence.prompts or neutral_prompts()
     asked = [*options.concepts, *(options.only_concepts or ()), *options.add]
+    discovery = discovery_of(found.found, analysis, texts, options.inquiry, vlm, apart)
     explanation = Explanation(
         name=printable(options.name or personalized.name),
         base=evidence.base,
@@ -262,7 +263,7 @@ def explain_sets(
         residual=analysis.residual,
         residual_in_sample=analysis.residual_in_sample,
         outside=analysis.outside,
-        dropped=dropped_of(analysis, pool, [] if found.retrieved else asked),
+        dropped=dropped_of(analysis, pool, [] if found.retrieved else asked, discovery),
         sentences=write_sentences(divergence, aspects, less, analysis.residual, by_text(pool)),
         warnings=(
             *dict.fromkeys((*evidence.warnings, *seen.warnings)),
@@ -273,7 +274,7 @@ def explain_sets(
         ),
         finexl_version=__version__,
         created=created(),
-        discovery=discovery_of(found.found, analysis, texts, options.inquiry, vlm, apart),
+        discovery=discovery,
     )
     run.save_explanation(explanation)
     return Explained(

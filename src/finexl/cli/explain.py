@@ -238,7 +238,8 @@ def explain(
     folder, asked = _settled(context, asked, run, resume)
     before = None if resume is None else folder.explanation()
     explained, record = _explained(folder, asked, show_progress=not quiet)
-    _deliver(explained, record, json if what_if is None else None, html, markdown, quiet)
+    alone = what_if is not None and json == "-"  # JSON is printed without anything else
+    _deliver(explained, record, json if what_if is None else None, html, markdown, quiet or alone)
     if what_if is not None:
         _deliver_what_if(explained, what_if, json, quiet)
     elif before is not None and json != "-" and not quiet:
@@ -263,7 +264,7 @@ def _settled(
         _check_recorded(before, asked, resume)
         typed = {key for key in asked if _is_typed(context, key)}
         given = {key: asked[key] for key in typed}
-        return opened, _corrected({**asked, **before, **given}, before)
+        return opened, {**asked, **before, **given, **_corrected(before, given)}
     if asked["base"] is None or asked["personalized"] is None:
         raise UsageError("Give two sets of images, BASE and PERSONALIZED, or --resume a run.")
     if run is not None:
@@ -275,14 +276,16 @@ def _settled(
         return Run(), asked
 
 
-def _corrected(asked: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
-    """Return what is asked with what was added and dropped before; the latest word counts."""
-    add, drop = list(asked["add"]), list(asked["drop"])
-    new = {text.casefold() for text in (*add, *drop)}
-    for key, texts in (("add", add), ("drop", drop)):
-        earlier = [text for text in before.get(key, []) if text.casefold() not in new]
-        texts[:0] = earlier
-    return {**asked, "add": add, "drop": drop}
+def _corrected(before: dict[str, Any], given: dict[str, Any]) -> dict[str, list[str]]:
+    """Return all that was ever added and dropped; of a concept the latest word counts."""
+    new = {text.casefold() for key in ("add", "drop") for text in given.get(key, [])}
+    return {
+        key: [
+            *(text for text in before.get(key, []) if text.casefold() not in new),
+            *given.get(key, []),
+        ]
+        for key in ("add", "drop")
+    }
 
 
 def _check_recorded(before: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
@@ -351,11 +354,11 @@ def _vlm(asked: dict[str, Any], run: Run) -> VLM | None:
     from finexl.images import printable
     from finexl.vlm import Announced, Limited, Limits, Spent, load_vlm
 
+    limits = None if asked["vlm_limit"] is None else Limits.parse(asked["vlm_limit"])
     vlm = load_vlm(asked["vlm"])
     announced = Announced(vlm, lambda notice: typer.echo(printable(notice), err=True))
-    if asked["vlm_limit"] is None:
+    if limits is None:
         return announced
-    limits = Limits.parse(asked["vlm_limit"])
     spent = Spent()
     for reply in run.replies():
         counts = (reply.get("tokens_in"), reply.get("tokens_out"))

@@ -168,7 +168,7 @@ def key_of(text: str) -> str:
     words = _words(text)
     if len(words) > 1 and words[0] in _ARTICLES:
         words = words[1:]
-    return "".join(words) or text.casefold()
+    return _stem("".join(words)) or text.casefold()
 
 
 @dataclass

@@ -60,6 +60,7 @@ _PROSE = {TOO_LONG, SENTENCE, QUESTION, REFUSAL, ERROR, ECHO, TASK, ABOUT_SETS}
 """Where one piece of a line or paragraph is such, the others are its clauses, not concepts."""
 _OF_THE_TASK = {ECHO, PLACEHOLDER, REMARK, LABEL, TASK, AROUND}
 EMPTY_LIST = "an empty list"
+NO_LIST = "JSON without a list"
 _LINE = 2000
 """Characters of a line; a longer one is no list of 40 concepts."""
 
@@ -119,7 +120,7 @@ def parse_reply(text: str, instruction: str = "") -> Parsed:
     if found is not None:
         for item in found.items:
             judge.take(item)
-        remark = "nothing usable in it" if judge.refused else EMPTY_LIST
+        remark = "nothing usable in it" if judge.refused else EMPTY_LIST if found.keyed else NO_LIST
         if found.error:
             judge.refuse(answer, ERROR)
             remark = "error text"
@@ -355,11 +356,12 @@ _TOKEN = re.compile(
     (?P<open>[\[{]) | (?P<close>[\]}]) | (?P<comma>[,;]) | (?P<colon>:)
     | "(?P<double>[^"\\\n]*(?:\\.[^"\\\n]*)*)(?P<double_end>"?)
     | “(?P<smart>[^”"\n]*)(?P<smart_end>[”"]?)
-    | '(?P<single>[^'\\\n]*(?:(?:\\.|'(?![ \t]*(?:[,:;\]}\n]|\Z)))[^'\\\n]*)*)(?P<single_end>'?)
+    | '(?P<single>[^'\\\n]*(?:(?:\\.|'(?![ \t]*[,:;\]}\n]))[^'\\\n]*)*)(?P<single_end>'?)
     | (?P<bare>[^\s\[\]{},:;"“][^\[\]{},:;"“\n]*)
     """,
     re.X,
 )
+_JSON_FIRST = re.compile(r"\s*(?:```\s*\w*\s*)?(?:\{|\[\s*[\"'“{])")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 _ESCAPED = {"n": "\n", "t": " ", "r": " ", "b": "", "f": " "}
 
@@ -369,6 +371,8 @@ class _Json:
     """What the JSON in a reply holds."""
 
     items: list[_Item] = field(default_factory=list)
+    keyed: bool = False
+    """Some of its keys are those asked for."""
     error: bool = False
 
 
@@ -395,7 +399,8 @@ def _read_json(text: str) -> _Json | None:
     position = 0
     while opening := _OPENING.search(text, position):
         position = reader.read(position, opening.start())
-    return reader.found if reader.found.items or reader.keyed or reader.found.error else None
+    holds = reader.items or reader.keyed or reader.error or _JSON_FIRST.match(text)
+    return reader.found if holds else None
 
 
 class _JsonReader:
@@ -410,7 +415,7 @@ class _JsonReader:
 
     @property
     def found(self) -> _Json:
-        return _Json(list(self.items.values()), self.error)
+        return _Json(list(self.items.values()), self.keyed, self.error)
 
     def read(self, previous: int, start: int) -> int:
         """Read one value, and return where it ends."""
@@ -450,7 +455,8 @@ class _JsonReader:
                 name = kind.removesuffix("_end")
                 held = (_unescaped(token[name] or ""), True) if token[f"{name}_end"] else None
             before = kind
-        self._close(stack, held)
+        if stack and not (stack[-1].is_object and stack[-1].key is None):  # a key without its value
+            self._close(stack, held)
         for frame in stack:
             if frame.named:  # cut off before it was whole
                 for index in frame.own:
@@ -499,7 +505,7 @@ class _JsonReader:
         elif name in _set("direction keys"):
             frame.sign = sign
         elif name in _set("silent keys") or name in _set("error keys"):
-            pass
+            self.error = self.error or value in ("error", "ERROR")
         elif not name or name in _set("item keys") | _set("labels"):
             frame.named = True
             self._add(frame, value, frame.context)
@@ -612,6 +618,9 @@ class _State:
             self.loose_line(line)
             return
         if _RULE.match(line):
+            return
+        if line.lstrip().startswith(("{", "}")):
+            self.judge.refuse(line, MARKUP)
             return
         if _COLUMNS.match(line):
             self.row(line)
@@ -731,6 +740,7 @@ def _pieces(text: str) -> list[str]:
 # --- one piece: is it a concept -------------------------------------------------------------------
 
 _TRIMMED = " \t\n.,;:!…*_`'\"“”„‟‘’‚«»‹›「」『』《》〈〉【】()[]{}（）。、·•#|~-–—=>"
+_QUOTES = " \"'”’»"
 _LINKS = re.compile(
     r"https?:|www\.|\w@\w|\.(?:com|org|net|io|ai|html?|png|jpe?g|webp|py|json)\b", re.I
 )
@@ -743,7 +753,8 @@ _SET = re.compile(
     r" (?:sets?|images?|groups?|pictures?|photos?|ones?|models?|pairs?|samples?)\b"
     r"|\b[ab] (?:and|vs) [ab]\b"
 )
-_IN_A_SET = re.compile(r"\b(?:in|of|for|to|from) [AB]$")
+_CHANGE = re.compile(r"\bfrom .{1,30} to\b|\s(?:more|less|fewer|increased|reduced|but)\b")
+_IN_A_SET = re.compile(r"\b(?:[Ii]n|[Oo]f|[Ff]or|[Tt]o|[Ff]rom) [AB]$")
 _CUT = re.compile(
     r"\s+(?:than|compared (?:to|with)|relative to|versus|vs\.?"
     r"|in (?:the )?(?:second|personali[sz]ed)"
@@ -856,7 +867,7 @@ class _Judge:
             if reason or len(body) > _LINE:
                 prose.append((body, reason or TOO_LONG))
                 continue
-            name, *rest = _COLON.split(body, maxsplit=1)
+            name, *rest = (_COLON if _COLON.search(body) else _DASH).split(body, maxsplit=1)
             if rest:
                 label = _plain(name).strip(_TRIMMED)
                 if label in _set("remarks"):
@@ -872,12 +883,10 @@ class _Judge:
         if self.full:
             self.refuse("…", UNREAD)
             return
-        if prose:
-            refused = {REFUSAL, ECHO}
-            for body, reason in prose[:5]:
-                self.refuse(body, reason)
-            if not {reason for _, reason in prose} <= refused or REFUSAL in dict(prose).values():
-                return
+        for body, reason in prose[:5]:
+            self.refuse(body, reason)
+        if any(reason != ECHO for _, reason in prose):
+            return
         self._keep(judged)
 
     def _keep(self, judged: Iterable[tuple[str, list[Phrase] | str]]) -> bool:
@@ -935,9 +944,12 @@ class _Judge:
         if reason:
             return reason
         more = context.of_second * (sign or context.more)
-        texts = [_capitals(part) for part in _split(text)]
-        if len(texts) > 1 and any(self._refused(part) for part in texts):
-            return self._refused(texts[0]) or self._refused(texts[1]) or NOTHING
+        texts = [_capitals(_normalized(part)) for part in _split(text)]
+        for part in texts:
+            # what would be read otherwise if it were answered back is no plain phrase
+            reason = self._refused_whole(part, part) or self._refused(part)
+            if reason or not _plainly(part):
+                return reason or MARKUP
         return [
             Phrase(part, "more" if more > 0 else "less", _flags(part, context)) for part in texts
         ]
@@ -951,11 +963,11 @@ class _Judge:
             return LINK
         if _CODE.search(piece):
             return PLACEHOLDER if _placeholder(plain.strip("<>[]{} ")) else MARKUP
-        if piece.rstrip(" \"'”’»").endswith(("?", "？")):
+        if "?" in text or "？" in text or piece.rstrip(_QUOTES).endswith(("?", "？")):
             return QUESTION
         if len(plain.split()) >= 3 and plain in self.instruction:
             return ECHO
-        if _starts_with(plain, "remarks"):
+        if _any_of("remarks").match(plain):
             return REMARK
         return self.prose(text)
 
@@ -970,15 +982,15 @@ class _Judge:
             return NOTHING
         if _placeholder(plain):
             return PLACEHOLDER
-        if plain in _set("labels"):
-            return LABEL
         if len(words) == 1 and len(words[0]) == 1 and words[0].isascii():
             return NOTHING
         if _SET.search(plain) or _IN_A_SET.search(text) or _any_of("sets").search(plain):
             return ABOUT_SETS
-        if any(word in _set("verbs") for word in words) or any(
-            word in _set("verbs unless last") for word in words[:-1]
-        ):
+        if plain in _set("labels"):
+            return LABEL
+        if any(word in _set("verbs") for word in words) or _CHANGE.search(plain):
+            return SENTENCE
+        if any(word in _set("verbs unless last") for word in words[:-1] or words):
             return SENTENCE
         if any(plain.endswith(end) for end in _set("endings in CJK sentences")):
             return SENTENCE
@@ -992,11 +1004,6 @@ class _Judge:
 
 def _is_prose(result: list[Phrase] | str) -> bool:
     return isinstance(result, str) and result in _PROSE
-
-
-def _starts_with(plain: str, section: str) -> bool:
-    match = _any_of(section).match(plain)
-    return match is not None
 
 
 def _placeholder(plain: str) -> bool:
@@ -1013,6 +1020,7 @@ def _normalized(piece: str) -> str:
         if character.isspace() or unicodedata.category(character)[0] != "C"
     )
     text = re.sub(r"(?<=\w)_(?=\w)", " ", " ".join(text.replace("’", "'").split()))
+    text = " ".join(re.sub('["“”„«»`*]', " ", text).split())
     start, end = 0, len(text)
     while start < end and not (text[start].isalnum() or text[start] in "<↑↓▲▼"):
         start += 1
@@ -1059,6 +1067,16 @@ def _direction(text: str) -> tuple[str, int, bool]:
     return " ".join(words), sign, foreign
 
 
+def _plainly(text: str) -> bool:
+    """Whether nothing is left to take off or apart."""
+    separated = _COLON.search(text) or _DASH.search(text) or _pieces(text) != [text]
+    return (
+        not separated
+        and _normalized(text) == _capitals(text) == _direction(text)[0] == text
+        and _split(text) == [text]
+    )
+
+
 def _split(text: str) -> list[str]:
     """Split "vivid and grainy", but not "black and white"."""
     match = _AND.match(text)
@@ -1074,7 +1092,9 @@ def _split(text: str) -> list[str]:
 def _capitals(text: str) -> str:
     """Lower the capitals that an item's start or Title Case gives to ordinary words."""
     words = [
-        word.lower() if len(word) > 3 and word.isupper() and word.casefold() in _ordinary() else word
+        word.lower()
+        if len(word) > 3 and word.isupper() and word.casefold() in _ordinary()
+        else word
         for word in text.split()
     ]
     titled = [index for index, word in enumerate(words) if _titled(word)]
@@ -1102,6 +1122,8 @@ def _capitals(text: str) -> str:
 
 def _titled(word: str) -> bool:
     letters = [character for character in word if character.isalpha()]
+    if word[1:2] in ("-", "'"):  # B-movie, X-ray
+        return False
     return len(letters) > 1 and letters[0].isupper() and not any(map(str.isupper, letters[1:]))
 
 

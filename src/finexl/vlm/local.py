@@ -117,8 +117,7 @@ class Local:
         transformers, torch = self._libraries
         hub.require_safetensors(self.files, self.name, hub.VLM)
         device = self.device or best_device()
-        if not hasattr(transformers, "AutoModelForImageTextToText"):
-            raise hub.missing_extra(self.name, "torch", hub.VLM)
+        self._require_eyes()
         model = self._opened(
             transformers.AutoModelForImageTextToText,
             use_safetensors=True,
@@ -130,6 +129,20 @@ class Local:
             if not _out_of_memory(error):
                 raise
             raise self._too_large() from error
+
+    def _require_eyes(self) -> None:
+        """Refuse a kind of model that is known to do something else."""
+        from transformers.models.auto import configuration_auto, modeling_auto
+
+        kind = str(self._settings("config.json").get("model_type"))
+        if (
+            kind in configuration_auto.CONFIG_MAPPING_NAMES
+            and kind not in modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+        ):
+            raise UsageError(
+                f"The model {self.name} ({kind}) does not answer questions about pictures; give "
+                f"one like Qwen2-VL or SmolVLM, or {hub.VLM.instead}."
+            )
 
     @cached_property
     def _processor(self) -> Any:
@@ -206,12 +219,6 @@ class Local:
         except (*_DAMAGED, SafetensorError, MemoryError) as error:
             if _out_of_memory(error):
                 raise self._too_large() from error
-            if "Unrecognized configuration class" in str(error):
-                kind_of = self._settings("config.json").get("model_type", "another kind")
-                raise UsageError(
-                    f"The model {self.name} ({kind_of}) does not answer questions about pictures; "
-                    f"give one like Qwen2-VL or SmolVLM, or {hub.VLM.instead}."
-                ) from error
             raise UsageError(
                 f"{self.files.folder} is not a model that transformers can open as a "
                 f"vision-language model: {_first_line(error)}"
