@@ -29,7 +29,7 @@ COMPUTED = "1"
 """Version of the code between a picture or a text and the fitted maps: a change of it that moves
 any row makes another revision of the encoder. A test holds it to the numbers."""
 IMAGE_BATCH = 8
-TEXT_BATCH = 64
+TEXT_BATCH = 128
 MAX_TOKENS = 128
 FEATURES = 2912
 SENTENCE = 384
@@ -118,12 +118,22 @@ class Embedded:
         alike: dict[int, list[int]] = {}
         for index, token in enumerate(tokens):
             alike.setdefault(len(token), []).append(index)
-        for indices in alike.values():
-            for start in range(0, len(indices), TEXT_BATCH):
-                chosen = indices[start : start + TEXT_BATCH]
-                ids = np.array([tokens[i] for i in chosen], dtype=np.int64)
-                fed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-                rows[chosen] = self._text_model.run(None, fed)[0]
+        batches = [
+            indices[start : start + TEXT_BATCH]
+            for indices in alike.values()
+            for start in range(0, len(indices), TEXT_BATCH)
+        ]
+
+        model = self._text_model
+
+        def read(chosen: list[int]) -> None:
+            ids = np.array([tokens[i] for i in chosen], dtype=np.int64)
+            fed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+            rows[chosen] = model.run(None, fed)[0]
+
+        # so few tokens at once keep one thread busy: threads take a batch each
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(read, batches))
         return rows
 
     @property
@@ -142,11 +152,11 @@ class Embedded:
 
     @cached_property
     def _image_model(self) -> Any:
-        return self._session("image.onnx")
+        return self._session("image.onnx", self._threads)
 
     @cached_property
     def _text_model(self) -> Any:
-        return self._session("text.onnx")
+        return self._session("text.onnx", 1)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -157,11 +167,11 @@ class Embedded:
         tokenizer.no_padding()
         return tokenizer
 
-    def _session(self, file: str) -> Any:
+    def _session(self, file: str, threads: int) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         return onnxruntime.InferenceSession(
