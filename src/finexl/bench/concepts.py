@@ -61,10 +61,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Named:
-    """A set's concepts: what there is more of (+1) and less of (−1), most important first."""
+    """A set's concepts, most important first."""
 
     words: tuple[str, ...]
-    signs: tuple[int, ...]
+    weights: tuple[float, ...]
+    """Above 0 where there is more of it, below where less: replies that say so, or the cosine."""
 
 
 def concepts_experiment(
@@ -144,16 +145,15 @@ def _named(explained: Explained) -> Named | None:
     explanation = explained.explanation
     if explanation.discovery is not None:
         chosen = explanation.discovery.concepts[:WORDS]
-        found = [(c.concept, 1 if c.more >= c.less else -1) for c in chosen]
+        found = [(c.concept, float(c.more - c.less)) for c in chosen]
     else:
         ranked = explanation.pool.alignment or ()
-        measured = [(a.concept, a.cosine) for a in ranked if a.cosine]
-        measured.sort(key=lambda pair: -abs(pair[1]))
-        found = [(concept, 1 if cosine > 0 else -1) for concept, cosine in measured[:WORDS]]
+        found = [(a.concept, a.cosine) for a in ranked if a.cosine]
+        found = sorted(found, key=lambda pair: -abs(pair[1]))[:WORDS]
     if not found:
         return None
-    words, signs = zip(*found, strict=True)
-    return Named(words, signs)
+    words, weights = zip(*found, strict=True)
+    return Named(words, weights)
 
 
 def _neutral(encoder: Encoder, seed: int) -> Measure:
@@ -162,9 +162,9 @@ def _neutral(encoder: Encoder, seed: int) -> Measure:
 
 
 def _vector(named: Named, measure: Measure) -> Array:
-    """Return the concepts together: the sum of their directions, each with its sign."""
+    """Return the concepts together: the sum of their directions, each with its weight."""
     unit = unit_rows(measure.inside(measure.vectors(named.words).vectors))
-    together: Array = np.array(named.signs, dtype=np.float64) @ unit
+    together: Array = np.array(named.weights) @ unit
     return together
 
 
@@ -185,8 +185,8 @@ def _by_judge(judge: VLM, named: Sequence[Named | None], descriptions: Sequence[
         if words is None:
             return False
         said = [
-            f"{'more' if sign > 0 else 'less'} {word}"
-            for word, sign in zip(words.words, words.signs, strict=True)
+            f"{'more' if weight > 0 else 'less'} {word}"
+            for word, weight in zip(words.words, words.weights, strict=True)
         ]
         listed = "\n".join(f"{n}. {descriptions[j]}" for n, j in enumerate(among, start=1))
         text = (
