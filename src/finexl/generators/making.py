@@ -1,0 +1,231 @@
+"""Making images that survive: written as they come, continued where they broke off, bit for bit.
+
+FOLDER/manifest.jsonl     a line an image: file, prompt, seed
+FOLDER/blanks.jsonl       a line for each that cannot be used: why, prompt, seed
+FOLDER/model.json         what made them: digest, settings, versions
+FOLDER/00012-3.png        image 12, seed 3
+
+Images are made in batches whose borders never move, since a model's last bits may depend on which
+images it makes together: a batch that was cut short is made again whole, and only what is missing
+of it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finexl.errors import FinexlError, UsageError
+from finexl.files import write_atomic
+from finexl.generators.base import Generator, Job, Made, OutOfMemoryError
+from finexl.images import Picture
+
+MANIFEST = "manifest.jsonl"
+BLANKS = "blanks.jsonl"
+MODEL = "model.json"
+MOST_BLANK = 0.5
+"""With a larger part of blank images there is nothing to compare."""
+EARLY = 8
+"""So many blank images at the start, and no other, end the making: the model is broken."""
+
+Progress = Callable[[str, int, int], None]
+Stop = Callable[[Sequence[Picture]], bool]
+
+
+@dataclass(frozen=True)
+class Making:
+    """What was made of the jobs that were asked for."""
+
+    pictures: tuple[Picture, ...]
+    """In the order of the jobs, without the blank ones."""
+    blanks: Mapping[str, int]
+    """How many images could not be used, by reason."""
+    batch: int
+    """Images at once in the end: smaller than asked for where memory ran out."""
+    seconds: float
+    """Spent on making, this time."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about what could not be used."""
+        total = len(self.pictures) + sum(self.blanks.values())
+        return tuple(
+            f"{count:,} of {total:,} images are left out: {reason}."
+            for reason, count in self.blanks.items()
+        )
+
+
+def jobs_of(prompts: Sequence[str], seeds: Sequence[int]) -> list[Job]:
+    """Return a job for each prompt and seed, prompt by prompt.
+
+    Raises:
+        UsageError: no prompt or no seed.
+    """
+    if not prompts or not seeds:
+        raise UsageError("A model makes images of prompts and seeds; give at least one of each.")
+    return [Job(prompt, seed) for prompt in dict.fromkeys(prompts) for seed in dict.fromkeys(seeds)]
+
+
+def make_all(
+    generator: Generator,
+    jobs: Sequence[Job],
+    folder: Path,
+    progress: Progress = lambda *_: None,
+) -> Making:
+    """Make every job's image that the folder does not have yet.
+
+    Args:
+        generator: makes them.
+        jobs: in the order in which they are made.
+        folder: made if need be; may hold what an earlier attempt left.
+        progress: told of every image: what, how many are done, of how many.
+
+    Raises:
+        UsageError: the folder holds another model's images, or the model makes blank ones only.
+        FinexlError: as the generator; what was made until then is kept.
+    """
+    begun = time.monotonic()
+    _claim(folder, generator)
+    known = _read(folder)
+    batch = max(1, generator.batch)
+    done = sum(_key(job) in known for job in jobs)
+    progress(f"Making {generator.name}", done, len(jobs))
+    start = 0
+    while start < len(jobs):
+        some = jobs[start : start + batch]
+        missing = [job for job in some if _key(job) not in known]
+        if missing:
+            try:
+                made = generator.make(some)
+            except OutOfMemoryError as error:
+                if batch == 1:
+                    raise
+                batch //= 2
+                _note(folder, f"{error} From image {start} on {batch} at once.")
+                continue
+            for number, (job, one) in enumerate(zip(some, made, strict=True), start=start):
+                if _key(job) not in known:
+                    known[_key(job)] = _write(folder, number, job, _checked(one))
+                    done += 1
+                    progress(f"Making {generator.name}", done, len(jobs))
+            _give_up_early(generator, known)
+        start += len(some)
+    rows = [(job, known[_key(job)]) for job in jobs]
+    blanks: dict[str, int] = {}
+    for _, row in rows:
+        if row.get("blank"):
+            blanks[row["blank"]] = blanks.get(row["blank"], 0) + 1
+    if sum(blanks.values()) > MOST_BLANK * len(jobs):
+        raise UsageError(_all_blank(generator, blanks, len(jobs)))
+    pictures = tuple(
+        Picture(row["file"].removesuffix(".png"), folder / row["file"], job.prompt, job.seed)
+        for job, row in rows
+        if not row.get("blank")
+    )
+    return Making(pictures, blanks, batch, time.monotonic() - begun)
+
+
+def _key(job: Job) -> tuple[str, int]:
+    return job.prompt, job.seed
+
+
+def _checked(made: Made) -> Made:
+    """Return a blank in place of an image that shows nothing: one colour throughout."""
+    if made.image is None or made.blank is not None:
+        return made
+    pixels = np.asarray(made.image.convert("RGB")).reshape(-1, 3)
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    if (high == 0).all():
+        return Made(None, "all black")
+    if (low == high).all():
+        return Made(None, "one colour throughout")
+    return made
+
+
+def _write(folder: Path, number: int, job: Job, made: Made) -> dict[str, Any]:
+    """Write an image and then its line, so that a line's image is always there."""
+    about = {"prompt": job.prompt, "seed": job.seed}
+    if made.image is None or made.blank is not None:
+        row = {"blank": made.blank or "no image", **about}
+        _append(folder / BLANKS, row)
+        return row
+    name = f"{number:05d}-{job.seed}.png"
+    file = BytesIO()
+    made.image.convert("RGB").save(file, "PNG")
+    write_atomic(folder / name, file.getvalue())
+    row = {"file": name, **about}
+    _append(folder / MANIFEST, row)
+    return row
+
+
+def _append(path: Path, row: Mapping[str, Any]) -> None:
+    with path.open("ab+") as file:
+        file.seek(max(0, file.tell() - 1))
+        begun = file.read(1) not in (b"", b"\n")  # a line that a kill cut short
+        file.write(("\n" * begun + json.dumps(row, ensure_ascii=False) + "\n").encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return what was made already, by prompt and seed: images that are there, and blanks."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for name in (MANIFEST, BLANKS):
+        with suppress(OSError):
+            for line in (folder / name).read_bytes().split(b"\n"):
+                with suppress(ValueError, KeyError, TypeError):
+                    row = json.loads(line)
+                    if "blank" in row or (folder / row["file"]).is_file():
+                        found[row["prompt"], row["seed"]] = row
+    return found
+
+
+def _claim(folder: Path, generator: Generator) -> None:
+    """Make the folder this model's, or refuse one that is another's."""
+    record = {"name": generator.name, "kind": generator.kind, "digest": generator.digest}
+    path = folder / MODEL
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    except (OSError, ValueError) as error:
+        raise FinexlError(f"{folder} cannot hold images: {error}.") from error
+    if before is not None and before.get("digest") != generator.digest:
+        raise UsageError(
+            f"{folder} holds images of {before.get('name')} made otherwise; choose another run "
+            "folder, or delete it."
+        )
+    if before is None:
+        whole = {**record, **generator.record()}
+        write_atomic(path, json.dumps(whole, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+def _note(folder: Path, text: str) -> None:
+    with (folder / "notes.txt").open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def _give_up_early(
+    generator: Generator, known: Mapping[tuple[str, int], Mapping[str, Any]]
+) -> None:
+    if len(known) >= EARLY and all(row.get("blank") for row in known.values()):
+        blanks: dict[str, int] = {}
+        for row in known.values():
+            blanks[row["blank"]] = blanks.get(row["blank"], 0) + 1
+        raise UsageError(_all_blank(generator, blanks, len(known)))
+
+
+def _all_blank(generator: Generator, blanks: Mapping[str, int], total: int) -> str:
+    why = ", ".join(f"{count:,} {reason}" for reason, count in blanks.items())
+    return (
+        f"{generator.name} makes images that show nothing ({why}, of {total:,}); try float32 "
+        "(--dtype float32), another scheduler, or look whether its parts belong together."
+    )
