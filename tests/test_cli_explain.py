@@ -55,6 +55,16 @@ OPTIONS = [
     "name",
     "seed",
     "image-seeds",
+    "until",
+    "steps",
+    "guidance",
+    "size",
+    "negative",
+    "scheduler",
+    "dtype",
+    "device",
+    "offload",
+    "batch",
     "run",
     "resume",
     "pool",
@@ -117,6 +127,12 @@ def draw(folder: str, shift: int = 0, n: int = 7) -> Path:
         noise = np.random.default_rng(i).integers(0, 100, (8, 8, 3))
         noise[..., 0] += shift + 3 * i * (shift > 0)
         Image.fromarray(noise.astype(np.uint8)).save(path / f"{i}.png")
+    return path
+
+
+def prompts(n: int) -> Path:
+    path = Path("seven.txt")
+    path.write_text("".join(f"a picture of {i}\n" for i in range(n)))
     return path
 
 
@@ -367,12 +383,12 @@ REFUSED: dict[str, tuple[Callable[[], list[object]], str]] = {
     "missing exclude file": (just("--exclude", "nowhere.txt"), "nowhere.txt cannot be read"),
     "missing prompts": (just("--prompts", "nowhere.txt"), "nowhere.txt cannot be read"),
     "too few prompts": (with_file("--prompts", b"a\nb\n"), "The number of prompts, 2"),
-    "a model": (lambda: ["lora:x+y", draw("tuned")], "lora:x+y is a model"),
+    "a model": (lambda: ["gan:x", draw("tuned"), "--prompts", prompts(7)], "cannot run"),
     "--vlm": (just("--vlm", "x"), "'x' is no name that is known here"),
     "--vlm without a model": (just("--vlm", "http://127.0.0.1/v1"), "#"),
     "--vlm-limit": (just("--vlm-limit", "requests=3"), "give one with --vlm"),
     "a wrong limit": (just("--vlm", "openai:x", "--vlm-limit", "euros=3"), "is no limit"),
-    "--image-seeds": (just("--image-seeds", "0-3"), "for models that generate"),
+    "--image-seeds": (just("--image-seeds", "0-3"), "for models that make images"),
     "--run and --resume": (just("--run", "r", "--resume", "r"), "not both"),
     "nothing to resume": (lambda: ["--resume", "nowhere"], "nowhere holds no run"),
 }

@@ -47,7 +47,8 @@ class Run:
 
         Args:
             folder: a new or empty folder, or that of a run.
-            asked: what the run is asked; a run of other images is then not written over.
+            asked: what the run is asked, with absolute paths; a run of other images is then not
+                written over.
 
         Raises:
             UsageError: the folder cannot be made, or holds something else.
@@ -64,7 +65,7 @@ class Run:
         if asked is not None and (folder / "run.json").exists():
             _, before = cls.resume(folder)
             for side in ("base", "personalized"):
-                if before.get(side) != os.path.abspath(asked[side]):  # noqa: PTH100
+                if before.get(side) != asked[side]:
                     raise UsageError(
                         f"{folder} holds the run of other images ({before.get(side)}); choose an "
                         "empty or new folder."

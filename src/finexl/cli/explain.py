@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,17 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from finexl._version import __version__
+from finexl.cli.asking import absolute, options_of, settled, sides_of, vlm_of
+from finexl.cli.delivering import deliver, deliver_what_if
 from finexl.cli.progress import progress_bars
 from finexl.errors import FinexlError, UsageError
 from finexl.files import check_writable
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
-    from finexl.options import Options
     from finexl.pipeline import Explained
     from finexl.runs import Run
-    from finexl.vlm import VLM
-
-MODEL_REFERENCE = re.compile(r"^(diffusers|lora|directions|gan|ar|api):")
 
 
 class Pairing(str, Enum):
@@ -56,6 +52,14 @@ class Template(str, Enum):
     subject = "subject"
 
 
+class Dtype(str, Enum):
+    """The choices of --dtype."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
 class DecompositionName(str, Enum):
     """The choices of --decomposition."""
 
@@ -74,19 +78,24 @@ def explain(
     base: Annotated[
         str | None,
         typer.Argument(
-            metavar="BASE", help="Images of the base: a folder or a manifest (.jsonl, .csv)."
+            metavar="BASE",
+            help="Images of the base: a folder or a manifest (.jsonl, .csv); or a model that makes "
+            "them, diffusers:ID-or-path.",
         ),
     ] = None,
     personalized: Annotated[
         str | None,
-        typer.Argument(metavar="PERSONALIZED", help="Images of the personalized model, likewise."),
+        typer.Argument(
+            metavar="PERSONALIZED",
+            help="Images of the personalized model, likewise; or lora:BASE+FILE@SCALE.",
+        ),
     ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help="The prompts: .txt, one a line in the order of the sorted files; or .csv/.jsonl "
-            "with `prompt` and optionally `file`, `seed`.",
+            "with `prompt` and optionally `file`, `seed`. What a model makes images of.",
         ),
     ] = None,
     pairing: Annotated[
@@ -157,7 +166,43 @@ def explain(
     seed: Annotated[int, typer.Option(min=0, help="Of the statistics and of sampling.")] = 0,
     image_seeds: Annotated[
         str | None,
-        typer.Option(metavar="0-3", help="Seeds to generate with (models only, not folders)."),
+        typer.Option(metavar="0-3", help="Seeds that a model makes images with; by default 0."),
+    ] = None,
+    until: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0001,
+            max=1.0,
+            metavar="ERROR",
+            help="Make images until V_div's estimated cosine error is this small, 0.03 say.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="A model's denoising steps.")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(metavar="G", help="Its classifier-free guidance scale.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=8, metavar="PIXELS", help="Its images' width and height.")
+    ] = None,
+    negative: Annotated[
+        str | None, typer.Option(metavar="PROMPT", help="Its negative prompt.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Its diffusers scheduler.")
+    ] = None,
+    dtype: Annotated[
+        Dtype | None, typer.Option(help="Its precision; by default half on a GPU.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="Where it computes: cuda, mps, cpu.")
+    ] = None,
+    offload: Annotated[
+        bool, typer.Option("--offload", help="Keep its parts in main memory until needed.")
+    ] = False,
+    batch: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Images that it makes at once.")
     ] = None,
     run: Annotated[
         Path | None,
@@ -223,25 +268,31 @@ def explain(
         "name": None if name is None else printable(name),
         "seed": seed,
         "pool": pool,
+        "image_seeds": image_seeds,
+        "until": until,
+        "steps": steps,
+        "guidance": guidance,
+        "size": size,
+        "negative": negative,
+        "scheduler": scheduler,
+        "dtype": None if dtype is None else dtype.value,
+        "device": device,
+        "offload": offload,
+        "batch": batch,
     }
-    if image_seeds is not None:
-        raise UsageError(
-            "--image-seeds is for models that generate; folders and manifests hold images that "
-            "are made already."
-        )
     written = [Path(path) for path in (json, html, markdown) if path is not None and path != "-"]
     check_writable(*written)
     if "-" in (str(html), str(markdown)):
         raise UsageError("Only --json can be printed with -; give --html and --markdown a file.")
     if len({path.absolute() for path in written}) < len(written):
         raise UsageError("Two reports go to the same file; give each its own.")
-    folder, asked = _settled(context, asked, run, resume)
+    folder, asked = settled(context, asked, run, resume)
     before = None if resume is None else folder.explanation()
     explained, record = _explained(folder, asked, show_progress=not quiet)
     alone = what_if is not None and json == "-"  # JSON is printed without anything else
-    _deliver(explained, record, json if what_if is None else None, html, markdown, quiet or alone)
+    deliver(explained, record, json if what_if is None else None, html, markdown, quiet or alone)
     if what_if is not None:
-        _deliver_what_if(explained, what_if, json, quiet)
+        deliver_what_if(explained, what_if, json, quiet)
     elif before is not None and json != "-" and not quiet:
         from finexl.report import changes
 
@@ -251,211 +302,45 @@ def explain(
         trim()
 
 
-def _settled(
-    context: typer.Context, asked: dict[str, Any], run: Path | None, resume: Path | None
-) -> tuple[Run, dict[str, Any]]:
-    """Return the run folder and what is asked, with what a resumed run was asked before."""
-    from finexl.runs import Run, default_folder
-
-    if resume is not None:
-        if run is not None:
-            raise UsageError("Give --run or --resume, not both: a resumed run keeps its folder.")
-        opened, before = Run.resume(resume)
-        _check_recorded(before, asked, resume)
-        typed = {key for key in asked if _is_typed(context, key)}
-        given = {key: asked[key] for key in typed}
-        return opened, {**asked, **before, **given, **_corrected(before, given)}
-    if asked["base"] is None or asked["personalized"] is None:
-        raise UsageError("Give two sets of images, BASE and PERSONALIZED, or --resume a run.")
-    if run is not None:
-        return Run.create(run, asked), asked
-    places = [os.path.abspath(asked[side]) for side in ("base", "personalized")]  # noqa: PTH100
-    try:
-        return replace(Run.create(default_folder(*places)), spare=True), asked
-    except UsageError:  # a cache that cannot be written costs a second encoding, nothing else
-        return Run(), asked
-
-
-def _corrected(before: dict[str, Any], given: dict[str, Any]) -> dict[str, list[str]]:
-    """Return all that was ever added and dropped; of a concept the latest word counts."""
-    new = {text.casefold() for key in ("add", "drop") for text in given.get(key, [])}
-    return {
-        key: [
-            *(text for text in before.get(key, []) if text.casefold() not in new),
-            *given.get(key, []),
-        ]
-        for key in ("add", "drop")
-    }
-
-
-def _check_recorded(before: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
-    """Refuse recorded options that are not of the form that this command would record."""
-    kinds: dict[str, type] = dict.fromkeys(("seed", "top", "vlm_rounds", "vlm_pairs"), int)
-    kinds |= dict.fromkeys(("pool", "same_pairs"), bool) | dict.fromkeys(("add", "drop"), list)
-    needed = ("base", "personalized", "seed", "vlm_rounds", "vlm_pairs", "add", "drop")
-    for key, value in {"base": None, "personalized": None, **before}.items():
-        right = type(value) is kinds.get(key, str)
-        if type(value) is list:
-            right = right and all(isinstance(item, str) for item in value)
-        if key not in asked or not (right or (value is None and key not in needed)):
-            raise UsageError(f"{folder / 'run.json'} is damaged at {key!r}; start the run anew.")
-
-
-def _is_typed(context: typer.Context, key: str) -> bool:
-    source = context.get_parameter_source(key)
-    return source is not None and source.name == "COMMANDLINE"
-
-
 def _explained(
     run: Run, asked: dict[str, Any], *, show_progress: bool
 ) -> tuple[Explained, dict[str, Any]]:
     from finexl.encoders import load_encoder
-    from finexl.imageset import read_images
     from finexl.pipeline import explain_sets
+    from finexl.sources import find_sides
 
-    for side in ("base", "personalized"):
-        if MODEL_REFERENCE.match(asked[side]) and not Path(asked[side]).exists():
-            raise UsageError(
-                f"{asked[side]} is a model, which this version cannot run; generate its images "
-                "into a folder and give that."
-            )
     record = {
-        "options": {k: str(v) if isinstance(v, Path) else v for k, v in asked.items()},
+        "options": absolute(asked),
         "versions": {"finexl": __version__, "python": platform.python_version()},
         "state": "running",
         "started": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     try:
-        base, personalized = read_images(asked["base"]), read_images(asked["personalized"])
-        options, encoder = _options(asked), load_encoder(asked["encoder"])
-        vlm = _vlm(asked, run)
+        sides = sides_of(asked)
+        if not sides.makes:  # what is not there is said before anything is written
+            found = find_sides(sides, run)
+        options, encoder = options_of(asked), load_encoder(asked["encoder"])
+        vlm = vlm_of(asked, run)
     except FinexlError:
         run.remove_if_empty()
         raise
-    run.save_record(_absolute(record))
+    run.save_record(record)
     try:
         with progress_bars(show_progress) as progress:
-            explained = explain_sets(base, personalized, options, encoder, run, progress, vlm)
+            if sides.makes:
+                found = find_sides(sides, run, encoder, progress, _say)
+            options = replace(options, prompts=found.prompts)
+            explained = explain_sets(
+                found.base, found.personalized, options, encoder, run, progress, vlm
+            )
         record["state"] = "done"
     except Exception:
         record["state"] = "failed"
         raise
     finally:
-        run.save_record(_absolute(record))
+        run.save_record(record)
     return explained, record
 
 
-def _vlm(asked: dict[str, Any], run: Run) -> VLM | None:
-    """Return the model that proposes concepts, within its limits, saying where pictures go."""
-    if asked["vlm"] is None:
-        if asked["vlm_limit"] is not None:
-            raise UsageError("--vlm-limit is the limit of a model; give one with --vlm.")
-        return None
-    from finexl.images import printable
-    from finexl.vlm import Announced, Limited, Limits, Spent, load_vlm
-
-    limits = None if asked["vlm_limit"] is None else Limits.parse(asked["vlm_limit"])
-    vlm = load_vlm(asked["vlm"])
-    announced = Announced(vlm, lambda notice: typer.echo(printable(notice), err=True))
-    if limits is None:
-        return announced
-    spent = Spent()
-    for reply in run.replies():
-        counts = (reply.get("tokens_in"), reply.get("tokens_out"))
-        spent = spent.plus(1, *(count if isinstance(count, int) else 0 for count in counts))
-    return Limited(announced, limits, spent)
-
-
-def _options(asked: dict[str, Any]) -> Options:
-    from finexl.concepts.vocabulary import read_concepts
-    from finexl.options import Inquiry, Options
-
-    def listed(key: str) -> list[str] | None:
-        path = asked[key]
-        return None if path is None else [concept.text for concept in read_concepts(path)]
-
-    return Options(
-        prompts=None if asked["prompts"] is None else Path(asked["prompts"]),
-        pairing=asked["pairing"],
-        vocabulary=asked["vocabulary"],
-        concepts=listed("concepts") or (),
-        only_concepts=listed("only_concepts"),
-        exclude=listed("exclude") or (),
-        add=asked["add"],
-        drop=asked["drop"],
-        inquiry=Inquiry(
-            template=asked["vlm_template"],
-            rounds=asked["vlm_rounds"],
-            pairs=asked["vlm_pairs"],
-            same_pairs=asked["same_pairs"],
-        ),
-        decomposition=asked["decomposition"],
-        top=asked["top"],
-        name=asked["name"],
-        seed=asked["seed"],
-        pool=asked["pool"],
-    )
-
-
-def _absolute(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the record as run.json keeps it: a run can be resumed from any folder."""
-    options = dict(record["options"])
-    for key in ("base", "personalized", "prompts", "concepts", "only_concepts", "exclude"):
-        if options[key] is not None:
-            options[key] = os.path.abspath(options[key])  # noqa: PTH100 - keeps symlinks
-    return {**record, "options": options}
-
-
-def _deliver(
-    explained: Explained,
-    record: dict[str, Any],
-    json: str | None,
-    html: Path | None,
-    markdown: Path | None,
-    quiet: bool,
-) -> None:
-    from finexl.files import write_atomic
-    from finexl.images import printable
-
-    explanation = explained.explanation
-    if json is not None and json != "-":
-        write_atomic(Path(json), explanation.to_json())
-    if markdown is not None:
-        from finexl.report import render_markdown
-
-        write_atomic(markdown, render_markdown(explanation))
-    if html is not None:
-        from finexl.report import render_html
-
-        pictures = explained.pictures if explained.pairs else None
-        heat = explained.heat if explained.pairs else None
-        write_atomic(html, render_html(explanation, pictures, record, heat))
-    if json == "-":
-        typer.echo(explanation.to_json(), nl=False)
-        return
-    if not quiet:
-        from rich.console import Console
-
-        from finexl.report import render_terminal
-
-        render_terminal(explanation, Console())
-        if html is not None:
-            typer.echo(f"\nReport: {printable(str(html))}")
-
-
-def _deliver_what_if(explained: Explained, wish: str, json: str | None, quiet: bool) -> None:
-    import json as codec
-
-    from finexl.files import write_atomic
-    from finexl.report import render_what_if
-    from finexl.undo import what_if
-
-    found = what_if(explained, wish)
-    text = codec.dumps(found.to_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    if json == "-":
-        typer.echo(text, nl=False)
-        return
-    if json is not None:
-        write_atomic(Path(json), text)
-    if not quiet:
-        typer.echo(render_what_if(found))
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

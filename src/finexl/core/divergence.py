@@ -232,6 +232,19 @@ class Unpaired:
         return Arrangements(np.concatenate(means), np.concatenate(squares))
 
 
+def cosine_error(sample: Sample) -> float:
+    """Estimate 1 − cos between V_div and what endlessly many prompts would give (Appendix E).
+
+    ‖V_div‖² holds the noise's part tr Cov(V_div) beside the true length's, and the noise lies
+    across the true direction but for one part in d. In [0, 1]; 1 where noise could be all of it.
+    """
+    squared = float(sample.mean @ sample.mean)
+    noise = float(np.trace(sample.covariance())) if sample.n > 1 else squared
+    if not squared > noise:
+        return 1.0
+    return 1.0 - math.sqrt(1.0 - noise / squared)
+
+
 def _signs(n: int, rng: np.random.Generator) -> Iterator[Array]:
     """Yield all signs of n rows, or as they are and many draws; a block of (·, n) at a time."""
     if 2**n <= MAX_ARRANGEMENTS:

@@ -5,6 +5,7 @@ making     images that survive: written as they come, continued where they broke
 
 from __future__ import annotations
 
+from finexl.errors import UsageError
 from finexl.generators.base import Generator, Job, Made, OutOfMemoryError, Settings
 from finexl.generators.making import Making, jobs_of, make_all
 
@@ -16,5 +17,28 @@ __all__ = [
     "OutOfMemoryError",
     "Settings",
     "jobs_of",
+    "load_generator",
     "make_all",
 ]
+
+
+def load_generator(reference: str, settings: Settings) -> Generator:
+    """Return a model that makes images. Its files are found now, and opened when first used.
+
+    Args:
+        reference: `diffusers:ID-or-path` or `lora:BASE+FILE@SCALE`.
+        settings: how images are made.
+
+    Raises:
+        UsageError: a kind of model that is not known here, or one that is no model.
+        PrerequisiteError: it is not on this machine, or an extra is missing.
+    """
+    kind = reference.partition(":")[0]
+    if kind in ("diffusers", "lora"):
+        from finexl.generators import diffusers
+
+        return diffusers.load(reference, settings)
+    raise UsageError(
+        f"{reference} is a kind of model that this version cannot run; make its images into a "
+        "folder and give that."
+    )

@@ -1,0 +1,68 @@
+"""What `finexl explain` hands over: a table, and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
+    from finexl.pipeline import Explained
+
+
+def deliver(
+    explained: Explained,
+    record: dict[str, Any],
+    json: str | None,
+    html: Path | None,
+    markdown: Path | None,
+    quiet: bool,
+) -> None:
+    """Write the reports that were asked for, and print the table or the JSON."""
+    from finexl.files import write_atomic
+    from finexl.images import printable
+
+    explanation = explained.explanation
+    if json is not None and json != "-":
+        write_atomic(Path(json), explanation.to_json())
+    if markdown is not None:
+        from finexl.report import render_markdown
+
+        write_atomic(markdown, render_markdown(explanation))
+    if html is not None:
+        from finexl.report import render_html
+
+        pictures = explained.pictures if explained.pairs else None
+        heat = explained.heat if explained.pairs else None
+        write_atomic(html, render_html(explanation, pictures, record, heat))
+    if json == "-":
+        typer.echo(explanation.to_json(), nl=False)
+        return
+    if not quiet:
+        from rich.console import Console
+
+        from finexl.report import render_terminal
+
+        render_terminal(explanation, Console())
+        if html is not None:
+            typer.echo(f"\nReport: {printable(str(html))}")
+
+
+def deliver_what_if(explained: Explained, wish: str, json: str | None, quiet: bool) -> None:
+    """Print what is left without an aspect; JSON alone where that is asked for."""
+    import json as codec
+
+    from finexl.files import write_atomic
+    from finexl.report import render_what_if
+    from finexl.undo import what_if
+
+    found = what_if(explained, wish)
+    text = codec.dumps(found.to_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    if json == "-":
+        typer.echo(text, nl=False)
+        return
+    if json is not None:
+        write_atomic(Path(json), text)
+    if not quiet:
+        typer.echo(render_what_if(found))

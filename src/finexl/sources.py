@@ -1,0 +1,203 @@
+"""BASE and PERSONALIZED as the command takes them: folders, manifests, or models that make images.
+
+Where a model is asked, both sides get the same prompts and seeds. With `until`, prompts are added a
+few at a time until V_div's estimated cosine error (Appendix E) is small enough.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from finexl.concepts.vocabulary import neutral_prompts
+from finexl.core.divergence import cosine_error
+from finexl.embedding import Progress
+from finexl.encoders import Encoder
+from finexl.errors import UsageError
+from finexl.evidence import gather
+from finexl.generators import Generator, Job, Making, Settings, jobs_of, load_generator, make_all
+from finexl.images import printable
+from finexl.imageset import ImageSet, read_images
+from finexl.pairing import pair
+from finexl.prompts import PromptRow, read_prompts, with_prompts
+from finexl.runs import Run
+
+REFERENCE = re.compile(r"^(diffusers|lora|directions|gan|ar|api):")
+FIRST = 10
+"""Prompts before the first look at the cosine error: fewer cannot tell it."""
+STEP = 5
+"""Prompts between two looks."""
+MAX_SEEDS = 10_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What both sides are, and how models among them make images."""
+
+    base: str
+    personalized: str
+    prompts: Path | None = None
+    seeds: tuple[int, ...] = (0,)
+    settings: Settings = Settings()  # noqa: RUF009 - frozen
+    until: float | None = None
+
+    @property
+    def makes(self) -> bool:
+        """Whether a model has to make images."""
+        return is_model(self.base) or is_model(self.personalized)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two sets, and what is left to say about them."""
+
+    base: ImageSet
+    personalized: ImageSet
+    prompts: Path | None
+    """The prompts' file, where they still have to be attached."""
+
+
+def is_model(reference: str) -> bool:
+    """Whether this names a model; what exists as a file or folder is none."""
+    return REFERENCE.match(reference) is not None and not Path(reference).exists()
+
+
+def read_seeds(text: str) -> tuple[int, ...]:
+    """Return the seeds that a text like "0-3" or "1,5,7-9" names, in order, each once.
+
+    Raises:
+        UsageError: no such text, or more than 10,000 seeds.
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,18})(?:\s*-\s*(\d{1,18}))?\s*", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if last < first or last - first >= MAX_SEEDS:
+            raise UsageError(f"--image-seeds {text!r}: write seeds like 0-3 or 1,5,7-9.")
+        seeds.update(dict.fromkeys(range(first, last + 1)))
+    return tuple(seeds)
+
+
+def find_sides(
+    asked: Asked,
+    run: Run,
+    encoder: Encoder | None = None,
+    progress: Progress = lambda *_: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Sides:
+    """Read the folders, and let the models make their images into the run's folder.
+
+    Args:
+        asked: what both sides are.
+        run: its folder takes the images; continued where it broke off.
+        encoder: embeds what was made, for the cosine error; needed with `until` alone.
+        progress: told of every image.
+        say: told of the running estimate of the cosine error.
+
+    Raises:
+        UsageError: a side that is none, no prompts for a model, or a model that does not work.
+        PrerequisiteError: an extra, a model, a key or a host is missing.
+    """
+    if not asked.makes:
+        return Sides(read_images(asked.base), read_images(asked.personalized), asked.prompts)
+    if run.folder is None:
+        raise UsageError("A model's images need a folder; give one with --run.")
+    rows = None if asked.prompts is None else read_prompts(asked.prompts)
+    folders = {
+        text: read_images(text) for text in (asked.base, asked.personalized) if not is_model(text)
+    }
+    if rows is not None:
+        folders = {text: with_prompts(images, rows) for text, images in folders.items()}
+    jobs = _jobs(asked, rows, list(folders.values()))
+    models = {
+        text: load_generator(text, asked.settings)
+        for text in (asked.base, asked.personalized)
+        if text not in folders
+    }
+    places = {asked.personalized: "personalized", asked.base: "base"}
+
+    def made(count: int) -> Sides:
+        sets = dict(folders)
+        for text, model in models.items():
+            folder = Path(str(run.folder)) / "images" / places[text]
+            sets[text] = _set(model, make_all(model, jobs[:count], folder, progress))
+        return Sides(sets[asked.base], sets[asked.personalized], None)
+
+    if asked.until is None or encoder is None:
+        return made(len(jobs))
+    return _until(asked.until, made, jobs, list(models.values()), encoder, run, say)
+
+
+def _until(
+    goal: float,
+    made: Callable[[int], Sides],
+    jobs: Sequence[Job],
+    models: Sequence[Generator],
+    encoder: Encoder,
+    run: Run,
+    say: Callable[[str], None],
+) -> Sides:
+    """Make images prompt by prompt until the cosine error is no larger than the goal."""
+    # whole batches only: a batch's border must not depend on where it was looked at
+    whole = math.lcm(*(max(1, model.batch) for model in models))
+    prompts = list(dict.fromkeys(job.prompt for job in jobs))
+    count = FIRST
+    while True:
+        some = set(prompts[:count])
+        wanted = sum(job.prompt in some for job in jobs)
+        sides = made(min(-(-wanted // whole) * whole, len(jobs)))
+        matched = pair(sides.base, sides.personalized)
+        sample = gather(
+            sides.base, sides.personalized, matched, encoder, run, lambda *_: None
+        ).sample
+        error = cosine_error(sample)
+        say(f"{sample.n} prompts: V_div's cosine error is about {error:.3f}.")
+        if error <= goal or count >= len(prompts):
+            break
+        count += STEP
+    if error > goal:
+        say(
+            f"The prompts are used up before {goal:g} was reached; about "
+            f"{_needed(error, goal, sample.n):,} prompts would be needed."
+        )
+    return sides
+
+
+def _needed(error: float, goal: float, n: int) -> int:
+    """Return how many prompts the goal would take: the squared noise falls as 1/n."""
+
+    def ratio(value: float) -> float:
+        cosine = 1.0 - min(value, 0.99)
+        return (1.0 - cosine**2) / cosine**2
+
+    return math.ceil(n * ratio(error) / ratio(goal))
+
+
+def _jobs(asked: Asked, rows: Sequence[PromptRow] | None, folders: Sequence[ImageSet]) -> list[Job]:
+    """Return what is to be made: of the file's prompts, the other folder's, or neutral ones."""
+    if rows is not None:
+        seeded = [Job(row.prompt, row.seed) for row in rows if row.seed is not None]
+        open_ = [row.prompt for row in rows if row.seed is None]
+        return list(dict.fromkeys([*seeded, *(jobs_of(open_, asked.seeds) if open_ else ())]))
+    if folders:
+        pictures = [picture for picture in folders[0].pictures if picture.prompt is not None]
+        if not pictures:
+            raise UsageError(
+                f"The images of {folders[0].name} have no prompts, so that a model cannot make the "
+                "same; give their prompts with --prompts."
+            )
+        return list(
+            dict.fromkeys(
+                Job(str(picture.prompt), seed)
+                for picture in pictures
+                for seed in (asked.seeds if picture.seed is None else (picture.seed,))
+            )
+        )
+    return jobs_of(neutral_prompts(), asked.seeds)
+
+
+def _set(model: Generator, making: Making) -> ImageSet:
+    return ImageSet(printable(model.name), model.kind, making.pictures, making.warnings)
