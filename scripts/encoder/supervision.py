@@ -108,6 +108,11 @@ class Supervision:
         kept = [s.slug for s in self.styles if s.slug not in held_styles]
         return np.array([self.style_images[slug].mean(axis=0) for slug in kept])
 
+    def more_less(self, more: tuple[str, ...], less: tuple[str, ...]) -> Array:
+        """Return (384,), what is seen more of less what is seen less of."""
+        moved = self.sentences.mean_difference(more) - self.sentences.mean_difference(less)
+        return moved.astype(np.float64)
+
     def _style_difference(self, style: pictures.Style) -> Array:
         return np.array(
             [
@@ -132,7 +137,7 @@ class Supervision:
 
     def _style_words(self, styles: list[pictures.Style]) -> tuple[Array, Array]:
         images = np.array([self.style_images[s.slug] for s in styles])
-        texts = np.array([self._more_less(s.more, s.less) for s in styles])
+        texts = np.array([self.more_less(s.more, s.less) for s in styles])
         # less their mean: most styles lie to the same side of their plain reference
         flat = np.asarray(images.reshape(-1, images.shape[-1]), dtype=np.float64)
         return centred(flat), np.repeat(centred(texts), images.shape[1], axis=0)
@@ -140,7 +145,7 @@ class Supervision:
     def _family(self) -> tuple[Array, Array]:
         pairs = pictures.family_pairs(self.data)
         images = [self.looks[second] - self.looks[first] for first, second, _, _ in pairs]
-        return np.array(images), np.array([self._more_less(more, less) for *_, more, less in pairs])
+        return np.array(images), np.array([self.more_less(more, less) for *_, more, less in pairs])
 
     def _captions(self) -> tuple[Array, Array]:
         found = pictures.captions(self.data)
@@ -157,6 +162,11 @@ class Supervision:
         ]
         return centred(np.array([self.looks[p] for p in found])), centred(np.array(texts))
 
-    def _more_less(self, more: tuple[str, ...], less: tuple[str, ...]) -> Array:
-        moved = self.sentences.mean_difference(more) - self.sentences.mean_difference(less)
-        return moved.astype(np.float64)
+
+def related(operator: str) -> set[str]:
+    """Return the operators that share a phrase with this one or its opposite, itself included."""
+    return {name for name in OPERATORS if _phrases(name) & _phrases(operator)}
+
+
+def _phrases(operator: str) -> set[str]:
+    return {*OPERATORS[operator].phrases, *OPERATORS[operator].opposite}
