@@ -55,10 +55,15 @@ def serving() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_GET(self) -> None:
+            self.answer(None)
+
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def answer(self, asked: Any) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = state.next_answer(Request(self.path, headers, json.loads(body)))
+            answer = state.next_answer(Request(self.path, headers, asked))
             self.close_connection = True
             if answer.act is not None:
                 answer.act(self)

@@ -27,6 +27,8 @@ class Painter:
     digest: str = "1"
     name: str = "painter"
     kind: str = "diffusers"
+    seeded: bool = True
+    notice: str | None = None
     fits: int = 99
     dies_after: int | None = None
     black: Sequence[Job] = ()

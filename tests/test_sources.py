@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import finexl.pairing
 import finexl.sources
 from fake_encoder import FakeEncoder
 from finexl.concepts.vocabulary import neutral_prompts
@@ -103,6 +104,27 @@ def test_a_folder_without_prompts_leaves_a_model_without_a_task(tmp_path: Path) 
 def test_without_prompts_neutral_ones_are_made(tmp_path: Path) -> None:
     sides = find_sides(Asked("diffusers:a", "diffusers:b"), run_in(tmp_path / "run"))
     assert tuple(p.prompt for p in sides.base.pictures) == neutral_prompts()
+
+
+def test_what_takes_no_seed_is_paired_by_prompt_and_where_prompts_go_is_said(
+    tmp_path: Path, painters: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = finexl.sources.load_generator
+
+    def closed(reference: str, settings: Settings) -> Generator:
+        load(reference, settings)
+        painters[reference].seeded = not reference.startswith("api")
+        painters[reference].notice = None if painters[reference].seeded else "Prompts go away."
+        return painters[reference]
+
+    monkeypatch.setattr(finexl.sources, "load_generator", closed)
+    said: list[str] = []
+    asked = Asked("diffusers:a", "api:b", prompts_file(tmp_path), (0, 1))
+    sides = find_sides(asked, run_in(tmp_path / "run"), say=said.append)
+    assert {p.seed for p in sides.base.pictures} == {0, 1}
+    assert {p.seed for p in sides.personalized.pictures} == {None}
+    assert finexl.pairing.pair(sides.base, sides.personalized).kind == "prompt"
+    assert said == ["Prompts go away."]
 
 
 @pytest.mark.usefixtures("painters")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
@@ -44,6 +44,9 @@ SHOWN, READ = 240, 4000
 """How many characters of what a server said go into a message, and are looked at."""
 _TAG = re.compile(r"<(?:style|script).*?</(?:style|script)>|<[^>]{0,400}>", re.DOTALL | re.I)
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+_Answer = TypeVar("_Answer")
 
 
 class RejectedError(UsageError):
@@ -129,9 +132,17 @@ class Remote:
             UsageError: a redirect.
             PrerequisiteError: the host cannot be reached.
         """
-        return self._repeated(lambda: self._once("POST", path, content))
+        return self._repeated(lambda: self._object(*self._once("POST", path, content)))
 
-    def _repeated(self, attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def get(self, path: str) -> dict[str, Any]:
+        """Return the object at a path; see `post` for what is raised."""
+        return self._repeated(lambda: self._object(*self._once("GET", path, None)))
+
+    def fetch(self, path: str) -> bytes:
+        """Return a file at a path; see `post` for what is raised."""
+        return self._repeated(lambda: self._file(*self._once("GET", path, None)))
+
+    def _repeated(self, attempt: Callable[[], _Answer]) -> _Answer:
         failures: list[str] = []
         while True:
             try:
@@ -151,7 +162,9 @@ class Remote:
             return again.wait + spread * _FIRST_WAIT
         return spread * min(_FIRST_WAIT * 2.0**failures, _LONGEST_WAIT)
 
-    def _once(self, method: str, path: str, content: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _once(
+        self, method: str, path: str, content: Mapping[str, Any] | None
+    ) -> tuple[int, dict[str, str], bytes]:
         import httpx
 
         client, cut = self._client, _Cut(self.deadline)
@@ -181,7 +194,7 @@ class Remote:
             raise _AgainError(ended) from error
         if cut.happened:  # a body without a stated length ends there without an error
             raise self._late()
-        return self._judged(status, known, body)
+        return status, known, body
 
     def _bounded(self, chunks: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
         """Yield the unpacked body; never more of it in memory than is allowed."""
@@ -203,28 +216,34 @@ class Remote:
                 )
             yield chunk
 
-    def _judged(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-        try:
-            found = json.loads(body)
-        except (ValueError, RecursionError):
-            found = None
+    def _object(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         if 200 <= status < 300:
+            found = _parsed(body)
             if not isinstance(found, dict):
                 raise _AgainError(self._no_json(), _MALFORMED_ATTEMPTS)
             return found
+        raise self._failure(status, headers, body)
+
+    def _file(self, status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+        if 200 <= status < 300:
+            return body
+        raise self._failure(status, headers, body)
+
+    def _failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
+        """Return what an answer that is none means, as the error to raise."""
         if 300 <= status < 400:
             where = self.shown(headers.get("location", "")) or "elsewhere"
-            raise UsageError(
+            return UsageError(
                 f"{self.host} sends requests on to {where} ({status}), which is not followed; give "
                 "the address where the model really is."
             )
-        said, names = what_was_said(found, body)
+        said, names = what_was_said(_parsed(body), body)
         shown, whole = self.shown(said), self.shown(f"{said} {names}", READ)
         because = f": {shown}" if shown else "."
         if status in PASSING and not USED_UP & set(names.split()):
             failed = FailedError(f"{self.host} failed ({status}){because}", status, whole)
-            raise _AgainError(failed, wait=self._asked_to_wait(headers, because))
-        raise RejectedError(f"{self.host} said no ({status}){because}", status, whole)
+            return _AgainError(failed, wait=self._asked_to_wait(headers, because))
+        return RejectedError(f"{self.host} said no ({status}){because}", status, whole)
 
     def _asked_to_wait(self, headers: Mapping[str, str], because: str) -> float | None:
         """Return the seconds that a server wants to be left alone, where it says so."""
@@ -391,6 +410,14 @@ def _seconds(headers: Mapping[str, str], now: float) -> float | None:
     try:
         return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
     except (ValueError, TypeError, OverflowError):  # none, or nothing that is a time
+        return None
+
+
+def _parsed(body: bytes) -> Any:
+    """Return what JSON says; None where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
         return None
 
 

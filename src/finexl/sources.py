@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finexl.concepts.vocabulary import neutral_prompts
@@ -117,6 +117,9 @@ def find_sides(
         for text in (asked.base, asked.personalized)
         if text not in folders
     }
+    for model in models.values():
+        if model.notice is not None:
+            say(model.notice)
     places = {asked.personalized: "personalized", asked.base: "base"}
 
     def made(count: int) -> Sides:
@@ -200,4 +203,7 @@ def _jobs(asked: Asked, rows: Sequence[PromptRow] | None, folders: Sequence[Imag
 
 
 def _set(model: Generator, making: Making) -> ImageSet:
-    return ImageSet(printable(model.name), model.kind, making.pictures, making.warnings)
+    pictures = making.pictures
+    if not model.seeded:  # the same seed would promise the same noise
+        pictures = tuple(replace(picture, seed=None) for picture in pictures)
+    return ImageSet(printable(model.name), model.kind, pictures, making.warnings)

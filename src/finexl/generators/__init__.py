@@ -26,7 +26,7 @@ def load_generator(reference: str, settings: Settings) -> Generator:
     """Return a model that makes images. Its files are found now, and opened when first used.
 
     Args:
-        reference: `diffusers:ID-or-path` or `lora:BASE+FILE@SCALE`.
+        reference: `diffusers:ID-or-path`, `lora:BASE+FILE@SCALE`, or `api:SERVICE:WHERE`.
         settings: how images are made.
 
     Raises:
@@ -38,6 +38,10 @@ def load_generator(reference: str, settings: Settings) -> Generator:
         from finexl.generators import diffusers
 
         return diffusers.load(reference, settings)
+    if kind == "api":
+        from finexl.generators import api
+
+        return api.load(reference, settings)
     raise UsageError(
         f"{reference} is a kind of model that this version cannot run; make its images into a "
         "folder and give that."

@@ -81,6 +81,16 @@ class Generator(Protocol):
         """How many images it makes at once; results may depend on it in the last bits."""
         ...
 
+    @property
+    def seeded(self) -> bool:
+        """Whether the seed decides the image; where not, images pair by prompt alone."""
+        ...
+
+    @property
+    def notice(self) -> str | None:
+        """One sentence to show before the first image: where prompts go; None: nowhere."""
+        ...
+
     def record(self) -> Mapping[str, Any]:
         """Return what the manifest says of it: revisions, settings as used, versions. JSON-like."""
         ...
