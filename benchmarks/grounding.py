@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import finexl.measure
+from finexl.concepts.replies import parse_reply
 from finexl.concepts.vocabulary import distractors
 from finexl.encoders import load_encoder
 from finexl.images import load_image
@@ -62,7 +63,9 @@ def main() -> None:
     files = sorted((data / "captions_coco").rglob("*.jpg"))[:PAIRS]
     pictures = [load_image(file) for file in files]
     base = images_from(pictures, "photographs")
-    short = [phrase for phrase in ALL if len(phrase.split()) <= 3]
+    # those that a reply is read back from as they are
+    read = [parse_reply(json.dumps({"more": [phrase]})).phrases for phrase in ALL]
+    short = [p for p, found in zip(ALL, read, strict=True) if [f.text for f in found] == [p]]
     shipped: Counter[str] = Counter()
     halved: Counter[str] = Counter()
     for number, (name, operator) in enumerate(OPERATORS.items()):

@@ -26,7 +26,7 @@ from finexl.concepts.cleaning import (
     names_a_person,
     opposed,
 )
-from finexl.concepts.parsing import NOT_ENGLISH, Direction, listed, parse_reply
+from finexl.concepts.replies import NOT_ENGLISH, Direction, listed, parse_reply
 from finexl.concepts.vocabulary import vocabulary
 
 Array = NDArray[np.float64]

@@ -11,18 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finexl.concepts.parsing import (
-    ABOUT_SETS,
-    ECHO,
-    ERROR,
-    LINK,
-    MARKUP,
+from finexl.concepts.replies import (
     MAX_CHARACTERS,
     MAX_PHRASES,
     MAX_READ,
     MAX_REFUSED,
     MAX_WORDS,
     NOT_ENGLISH,
+    Parsed,
+    Phrase,
+    parse_reply,
+)
+from finexl.concepts.replies.reasons import (
+    ABOUT_SETS,
+    ECHO,
+    ERROR,
+    LINK,
+    MARKUP,
     PLACEHOLDER,
     QUESTION,
     REFUSAL,
@@ -30,9 +35,6 @@ from finexl.concepts.parsing import (
     TOO_LONG,
     TOO_MANY,
     UNREAD,
-    Parsed,
-    Phrase,
-    parse_reply,
 )
 from finexl.concepts.vocabulary import concept_from, vocabulary
 

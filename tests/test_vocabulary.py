@@ -187,7 +187,7 @@ def test_lists_are_cached_and_cannot_be_changed() -> None:
 
 
 def test_unknown_vocabulary() -> None:
-    with pytest.raises(UsageError, match="'Style'; choose style, subject or all"):
+    with pytest.raises(UsageError, match="'Style'; choose style, subject, all or none"):
         vocabulary("Style")
 
 

@@ -38,10 +38,10 @@ def _root(
 
 def application() -> typer.Typer:
     """Return the command with all that it can do."""
-    from finexl.cli import bench, cache, encoders, explain
+    from finexl.cli import bench, cache, encoders, explain, personalize
 
     if not app.registered_commands:
-        for command in (explain, encoders, cache, bench):
+        for command in (explain, personalize, encoders, cache, bench):
             command.register(app)
     return app
 

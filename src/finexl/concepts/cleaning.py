@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from finexl.concepts.parsing import Direction, known_phrases, listed
+from finexl.concepts.replies import Direction, known_phrases, listed
 from finexl.concepts.vocabulary import vocabulary
 
 HIDDEN = "[…]"

@@ -17,7 +17,7 @@ from PIL import Image
 from finexl.cache import key_of
 from finexl.concepts.cleaning import Vote
 from finexl.concepts.instructions import INSTRUCTIONS, question
-from finexl.concepts.parsing import Direction, Parsed, parse_reply
+from finexl.concepts.replies import Direction, Parsed, parse_reply
 from finexl.errors import FinexlError, NoReplyError, UsageError
 from finexl.vlm import VLM
 
@@ -180,6 +180,7 @@ def _answers(
 
     left = list(asks)
     in_a_row = 0
+    fatal: FinexlError | None = None
     with ThreadPoolExecutor(max(1, vlm.concurrency)) as pool:
         running: dict[Future[dict[str, Any]], Ask] = {}
         try:
@@ -204,14 +205,18 @@ def _answers(
                         in_a_row += 1
                         yield ask, "", str(error)
                         continue
-                    except FinexlError as error:
+                    except FinexlError as error:  # replies that are under way are kept first
                         kept.add(keys[ask.number], {**about, "error": str(error)})
-                        raise
+                        fatal = fatal or error
+                        left.clear()
+                        continue
                     kept.add(keys[ask.number], {**about, **found})
                     in_a_row = 0
                     yield ask, found["reply"], None
                 if in_a_row >= MOST_FAILURES:
                     left.clear()
+            if fatal is not None:
+                raise fatal
         finally:
             for future in running:
                 future.cancel()

@@ -1,0 +1,118 @@
+"""`finexl personalize BASE IMAGES...`: a personalized model, kept at known levels."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finexl.cli.output import DebugOption, JsonOption, deliver
+from finexl.cli.progress import progress_bars
+from finexl.errors import UsageError
+from finexl.files import check_writable
+
+
+class Preset(str, Enum):
+    """The choices of --preset."""
+
+    lora = "lora"
+    paper_diffusion = "paper-diffusion"
+
+
+class Method(str, Enum):
+    """The choices of --method."""
+
+    lora = "lora"
+    full = "full"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(personalize)
+
+
+def personalize(
+    base: Annotated[
+        str,
+        typer.Argument(metavar="BASE", help="A diffusers pipeline: a hub id or a folder."),
+    ],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGES...",
+            help="Folders of images with captions (a manifest's `prompt`, or a .txt beside each); "
+            "several are mixed, DIR@0.3 giving a part.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the model is kept; continued if begun.")
+    ],
+    preset: Annotated[
+        Preset, typer.Option(help="What the options below start from.")
+    ] = Preset.lora,
+    method: Annotated[
+        Method | None, typer.Option(help="Adapters on the attention, or all of the U-Net.")
+    ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option(metavar="20,40,...", help="Steps after which the model is kept."),
+    ] = None,
+    rank: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of the adapters.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="RATE", help="Of Adam; by default 1e-4.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, metavar="N", help="Images a step.")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=8, metavar="PIXELS", help="By default the model's own.")
+    ] = None,
+    caption: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="For images that have none.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the start, the order and the noise.")] = 0,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="Where to compute: cuda, mps, cpu.")
+    ] = None,
+    json: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Train a personalized model from BASE on IMAGES, and keep it at known levels."""
+    from dataclasses import replace
+
+    from finexl.generators import Settings
+    from finexl.personalize.examples import read_examples
+    from finexl.personalize.recipe import PRESETS
+    from finexl.personalize.training import personalize as train
+
+    del debug  # looked for by `main`, which is where errors end
+    if json not in (None, "-"):
+        check_writable(Path(str(json)))
+    given = {
+        "method": None if method is None else method.value,
+        "levels": None if levels is None else _levels(levels),
+        "rank": rank,
+        "learning_rate": learning_rate,
+        "batch": batch,
+        "size": size,
+    }
+    recipe = replace(
+        PRESETS[preset.value],
+        seed=seed,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+    recipe.check()
+    examples = read_examples(images, caption)
+    settings = Settings(device=device, dtype="float32")
+    with progress_bars(True) as progress:
+        done = train(base, examples, recipe, out, settings, progress)
+    rows = [(str(steps), reference) for steps, reference in done.levels.items()]
+    found = {"levels": [{"steps": s, "reference": r} for s, r in done.levels.items()]}
+    deliver(found, json, ("Steps", "Model"), rows)
+
+
+def _levels(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--levels {text!r}: write steps like 20,40,60.") from error
