@@ -96,7 +96,8 @@ def test_killed_between_an_image_and_its_line_and_in_a_line(tmp_path: Path) -> N
     manifest = folder / "manifest.jsonl"
     lines = manifest.read_bytes().split(b"\n")
     manifest.write_bytes(b"\n".join(lines[:3]) + b"\n" + lines[3][:9])
-    (folder / "00005-7.png").unlink()
+    [gone] = [path for path in folder.glob("*-7.png") if json.loads(lines[5])["file"] == path.name]
+    gone.unlink()
     again = Painter()
     making = make_all(again, JOBS, folder)
     # the first batch is made again whole, for the one image that is missing
@@ -140,6 +141,39 @@ def test_a_model_that_makes_nothing_but_black_is_told_at_once(tmp_path: Path) ->
     with pytest.raises(UsageError, match=r"painter makes images that show nothing \(8 all black"):
         make_all(painter, many, tmp_path / "x")
     assert sum(painter.calls) == 8
+
+
+def test_other_prompts_in_the_same_folder_touch_nothing(tmp_path: Path) -> None:
+    first = make_all(Painter(), JOBS[:2], tmp_path)
+    before = {p.prompt: p.open().tobytes() for p in first.pictures}
+    make_all(Painter(), JOBS[2:], tmp_path)
+    again = Painter()
+    after = make_all(again, JOBS[:2], tmp_path)
+    assert {p.prompt: p.open().tobytes() for p in after.pictures} == before
+    assert again.calls == []
+    assert len(read_images(tmp_path).pictures) == 6
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"file": "../secret.png", "prompt": "a cat", "seed": 0},
+        {"file": "/etc/secret.png", "prompt": "a cat", "seed": 0},
+        {"blank": "", "prompt": "a cat", "seed": 0},
+        {"blank": ["x"], "prompt": "a cat", "seed": 0},
+        {"file": 7, "prompt": "a cat", "seed": "x"},
+        ["file"],
+    ],
+)
+def test_a_manifest_from_elsewhere_cannot_name_other_files(tmp_path: Path, row: object) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "secret.png")
+    folder = tmp_path / "x"
+    folder.mkdir()
+    for name in ("manifest.jsonl", "blanks.jsonl"):
+        (folder / name).write_text(json.dumps(row) + "\n")
+    making = make_all(Painter(), JOBS[:1], folder)
+    assert making.pictures[0].open().getpixel((0, 0)) != (255, 0, 0)
+    assert making.blanks == {}
 
 
 def test_images_of_another_model_are_not_mixed_in(tmp_path: Path) -> None:

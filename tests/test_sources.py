@@ -73,7 +73,7 @@ def test_both_models_make_the_same_prompts_and_seeds(tmp_path: Path, painters: M
     for side, kind in ((sides.base, "base"), (sides.personalized, "personalized")):
         made = [(p.prompt, p.seed) for p in side.pictures]
         assert made == [(prompt, seed) for prompt in "abc" for seed in (0, 1)]
-        assert (tmp_path / "run" / "images" / kind / "manifest.jsonl").exists()
+        assert (tmp_path / "run" / "images" / f"{kind}-1" / "manifest.jsonl").exists()
     assert sides.prompts is None
     assert sides.personalized.name == "lora:a+b"
     assert set(painters) == {"diffusers:a", "lora:a+b"}
@@ -158,6 +158,10 @@ def test_images_are_made_until_the_error_is_small_and_the_rest_later_is_the_same
         "20 prompts: V_div's cosine error is about 0.010.",
     ]
     assert painters["diffusers:a"].calls == [4] * 5
+    assert sides.base.warnings == (
+        "Images were made until V_div's estimated cosine error was 0.03: it is 0.010 with 20 "
+        "prompts, looked at first after 10.",
+    )
 
 
 @pytest.mark.usefixtures("painters")

@@ -100,10 +100,11 @@ def dropped_of(
         for concept, value in zip(pool, analysis.alignment, strict=True)
     }
     least = min((abs(kept.alignment) for kept in analysis.kept), default=0.0)
-    proposed = {} if discovery is None else {p.concept: p.supported for p in discovery.concepts}
+    named = () if discovery is None else discovery.concepts
+    proposed = {p.concept.casefold(): p.supported for p in named}
     asked = {text.casefold() for text in (*given, *proposed)}
     chosen = [
-        Dropped(concept, UNSUPPORTED if proposed.get(concept) is False else reason)
+        Dropped(concept, UNSUPPORTED if proposed.get(concept.casefold()) is False else reason)
         for concept, reason in analysis.dropped
         if strength[concept] >= least or concept.casefold() in asked
     ]
@@ -121,7 +122,7 @@ def discovery_of(
     """Return what a model proposed, each with what the measured pairs say to it."""
     if found is None or vlm is None:
         return None
-    place = {text: index for index, text in enumerate(texts)}
+    place = {text.casefold(): index for index, text in enumerate(texts)}
     heard = found.heard
     refused = dict.fromkeys(heard.refused)
     return Discovery(
@@ -135,7 +136,7 @@ def discovery_of(
         rounds=found.rounds,
         stopped=found.stopped,
         concepts=tuple(
-            _proposed(p, c.text, found.keys, analysis, place.get(c.text))
+            _proposed(p, c.text, found.keys, analysis, place.get(c.text.casefold()))
             for p, c in zip(found.proposals, found.concepts, strict=True)
         ),
         removed=(
@@ -151,9 +152,11 @@ def _proposed(
     alignment = q = supported = None
     if index is not None and analysis.alignment is not None and analysis.specific is not None:
         alignment = float(analysis.alignment[index])
-        if analysis.q_values is not None:
+        if analysis.q_values is not None and not np.isnan(analysis.q_values[index]):
             q = float(analysis.q_values[index])
-            supported = bool(q <= ALPHA and analysis.specific[index])
+            said = proposal.more - proposal.less
+            moves = q <= ALPHA and bool(analysis.specific[index]) and bool(analysis.detected)
+            supported = moves and alignment * said >= 0
     elif analysis.norm == 0:
         supported = False
     return Proposed(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from finexl.concepts.vocabulary import MAX_POOL, Concept, build_pool, concept_from, vocabulary
 from finexl.embedding import Progress
+from finexl.errors import UsageError
 from finexl.evidence import Evidence
 from finexl.imageset import listed
 from finexl.measure import Measure
@@ -28,6 +29,8 @@ class Candidates:
     sources: tuple[str, ...]
     pinned: tuple[int, ...] = ()
     """Indices of the candidates that are kept because somebody asked for them."""
+    chosen: tuple[int, ...] = ()
+    """Indices of those that were chosen by looking at images."""
     found: Found | None = None
     """What a vision-language model proposed."""
     retrieved: bool = False
@@ -69,11 +72,12 @@ def candidates(
         alone, also = _within(alone, measure, seen)
         retrieved = retrieved or also
 
-    def pool_with(proposed: Sequence[Concept]) -> tuple[Concept, ...]:
-        everything = build_pool(
-            options.vocabulary, [*added, *given, *proposed], alone, options.exclude
+    def pool_with(
+        proposed: Sequence[Concept], corrected: Sequence[Concept] = ()
+    ) -> tuple[Concept, ...]:
+        return build_pool(
+            options.vocabulary, [*corrected, *given, *proposed], alone, options.exclude
         )
-        return _without(everything, options.drop)
 
     found = None
     if vlm is not None:
@@ -88,18 +92,45 @@ def candidates(
             measure,
             options.inquiry,
             run,
-            excluded=[*options.exclude, *options.drop],
+            excluded=options.exclude,
             progress=progress,
         )
-    pool = pool_with(() if found is None else found.concepts)
-    wanted = {concept.text.casefold() for concept in added}
+    # corrections come last: they change what is fitted, and never what a model is asked
+    proposed = () if found is None else found.concepts
+    pool = _without(pool_with(proposed, added), options.drop)
+    chosen = {concept.text.casefold() for concept in proposed}
+    if retrieved:
+        chosen |= {concept.text.casefold() for concept in (*given, *(alone or ()))}
     return Candidates(
         pool,
         _sources(options, vlm),
-        tuple(i for i, concept in enumerate(pool) if concept.text.casefold() in wanted),
+        _places(pool, {concept.text.casefold() for concept in added}),
+        _places(pool, chosen),
         found,
         retrieved,
-        (*_strays(options, found), *_unanswered(found)),
+        (*_corrections(options), *_strays(options, found), *_unanswered(found)),
+    )
+
+
+def _places(pool: Sequence[Concept], texts: Collection[str]) -> tuple[int, ...]:
+    return tuple(i for i, concept in enumerate(pool) if concept.text.casefold() in texts)
+
+
+def _corrections(options: Options) -> tuple[str, ...]:
+    """Say what a person changed after seeing the result: no test knows of that."""
+    both = {_folded(text) for text in options.add} & {_folded(text) for text in options.drop}
+    if both:
+        raise UsageError(f"{listed(sorted(both))} cannot be added and dropped at once.")
+    said = [
+        f"{word} {listed(texts)}"
+        for word, texts in (("added", options.add), ("dropped", options.drop))
+        if texts
+    ]
+    if not said:
+        return ()
+    return (
+        f"Corrected by hand ({'; '.join(said)}): intervals and q are as if that had been decided "
+        "before anything was seen.",
     )
 
 
@@ -119,8 +150,12 @@ def _within(
 
 
 def _without(pool: tuple[Concept, ...], dropped: Sequence[str]) -> tuple[Concept, ...]:
-    barred = {concept_from(text).text.casefold() for text in dropped}
+    barred = {_folded(text) for text in dropped}
     return tuple(concept for concept in pool if concept.text.casefold() not in barred)
+
+
+def _folded(text: str) -> str:
+    return concept_from(text).text.casefold()
 
 
 def _sources(options: Options, vlm: VLM | None) -> tuple[str, ...]:
@@ -146,13 +181,13 @@ def _strays(options: Options, found: Found | None) -> tuple[str, ...]:
         known |= {text.casefold() for p in found.proposals for text in (p.concept, *p.merged)}
         known |= {removed.concept.casefold() for removed in found.removed}
     warnings = []
-    stray = [text for text in options.exclude if text.casefold() not in known]
+    stray = [text for text in options.exclude if _folded(text) not in known]
     if stray:
         warnings.append(
             f"Not in the vocabulary, so that excluding it does nothing: {listed(stray)}."
         )
-    known |= {text.casefold() for text in (*options.concepts, *(options.only_concepts or ()))}
-    stray = [text for text in options.drop if text.casefold() not in known]
+    known |= {_folded(text) for text in (*options.concepts, *(options.only_concepts or ()))}
+    stray = [text for text in options.drop if _folded(text) not in known]
     if stray:
         warnings.append(f"No candidate, so that dropping it does nothing: {listed(stray)}.")
     return tuple(warnings)

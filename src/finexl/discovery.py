@@ -25,6 +25,11 @@ from finexl.options import Inquiry
 from finexl.runs import PROPOSALS, Run
 from finexl.vlm import VLM
 
+
+class NoConceptError(FinexlError):
+    """A model answered, and named nothing that could be a concept."""
+
+
 E_DECOMP = 0.2
 """Eq. 11: with a residual no larger, nothing more is asked."""
 LEAST_FALL = 0.01
@@ -97,22 +102,23 @@ def discover(
 
     Raises:
         NoReplyError: no question was answered.
-        FinexlError: no reply names a concept.
+        NoConceptError: no reply names a concept.
         UsageError: there are no pictures to show, or the model cannot be asked.
         PrerequisiteError: a key, a model or a host is missing.
     """
     inquiry.check()
     rng = np.random.default_rng([measure.seed, 0x564C4D])
     shown = _showings(base, personalized, evidence, rng)
-    heard, rounds = Heard(), []
-    asks = plan(range(len(shown)), inquiry.rounds, inquiry.pairs, rng)
+    heard, rounds, asked = Heard(), [], set[tuple[frozenset[int], bool]]()
+    asks = plan(range(len(shown)), inquiry.rounds, inquiry.pairs, rng, asked=asked)
     while True:
         total, before = heard.asked + len(asks), heard.replies
 
         def answered(done: int, total: int = total, before: int = before) -> None:
             progress(f"Asking {vlm.name}", before + done, total)
 
-        ask_all(vlm, shown, asks, inquiry.template, run, heard, answered)
+        paired = evidence.rows is not None
+        ask_all(vlm, shown, asks, inquiry.template, run, heard, answered, paired=paired)
         proposals, removed = clean(
             heard.votes,
             prompts=evidence.prompts,
@@ -125,11 +131,13 @@ def discover(
         fitted = measure.fit(evidence.sample, [concept.text for concept in pool])
         rounds.append(Round(len(asks), fitted.residual))
         stopped = _why_stop(rounds, inquiry, heard)
+        if stopped is None:
+            least = _least_explained(evidence, fitted.left, measure, len(shown))
+            asks = plan(least, AGAIN, inquiry.pairs, rng, heard.asked, asked)
+            stopped = None if asks else "every question about these pairs had been asked"
         if stopped is not None:
             keys = tuple(showing.key for showing in shown)
             return Found(proposals, concepts, removed, heard, tuple(rounds), stopped, keys)
-        least = _least_explained(evidence, fitted.left, measure, len(shown))
-        asks = plan(least, AGAIN, inquiry.pairs, rng, first=heard.asked)
 
 
 def _showings(
@@ -164,7 +172,7 @@ def _require(vlm: VLM, heard: Heard, proposals: Sequence[Proposal], run: Run) ->
     kept = "" if run.folder is None else f" The replies are in {run.folder / PROPOSALS}."
     why = [*heard.remarks, *(reason for _, reason in heard.refused)]
     said = f" ({', '.join(dict.fromkeys(why))})" if why else ""
-    raise FinexlError(
+    raise NoConceptError(
         f"None of the {heard.replies} replies of {vlm.name} names a concept{said}.{kept} Try "
         "another model or --vlm-template, or leave --vlm out."
     )

@@ -209,7 +209,8 @@ class Proposed:
     """cos(V_div, f(C)) in the decomposition's space, as measured."""
     q_value: float | None
     supported: bool | None
-    """q ≤ 0.05 and better aligned than 95 % of unrelated phrases; None where not testable."""
+    """The measured pairs move along it, the way that most replies say: a difference is detected,
+    q ≤ 0.05, and it aligns better than 95 % of unrelated phrases. None where that is not tested."""
 
 
 @dataclass(frozen=True)

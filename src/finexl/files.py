@@ -28,6 +28,20 @@ def check_writable(*paths: Path) -> None:
             raise UsageError(f"{path} cannot be written: {folder} allows no writing.")
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file, safely on the disk; one that a kill cut short before it is ended first.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("ab+") as file:
+        file.seek(max(0, file.tell() - 1))
+        cut = file.read(1) not in (b"", b"\n")
+        file.write(("\n" * cut + line + "\n").encode("utf-8", "replace"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Write `data` (text as UTF-8) to `path`, which never holds a half of it.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ PATTERNS = (
     "open_clip_model.safetensors",
 )
 """What is fetched: configuration, tokenizer, weights. No pickles, no code."""
-_PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
+PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
 _SETTINGS = (".json", ".jinja", ".txt", ".model")
 _HASHED = (*_SETTINGS, ".safetensors", ".onnx", ".onnx_data", ".data")
 _CHUNK = 1 << 20
@@ -39,6 +40,8 @@ class Role:
     """Where known names are listed."""
     instead: str
     """What works without the model."""
+    extra: str = "torch"
+    """The extra that such models need."""
 
 
 ENCODER = Role("encoder", "`finexl encoders` lists the names", "use the encoder `embedded`")
@@ -58,8 +61,13 @@ class Files:
     """The hub's commit, or "sha256:" and the digest of a local folder's files."""
 
 
-def locate(reference: str, role: Role = ENCODER) -> Files:
+def locate(reference: str, role: Role = ENCODER, patterns: Sequence[str] = PATTERNS) -> Files:
     """Return the files of a local folder, or of a hub id "owner/name", "owner/name@revision".
+
+    Args:
+        reference: the folder or the id.
+        role: what the model is wanted for, as errors speak of it.
+        patterns: which of the hub's files are fetched; `*` stands for folders as well.
 
     Raises:
         UsageError: neither a folder nor a hub id, no such model, or only pickled weights.
@@ -75,7 +83,7 @@ def locate(reference: str, role: Role = ENCODER) -> Files:
             f"The {role.noun} {reference!r} is no name that is known here, no folder and no hub "
             f"id; {role.names}, and a hub id is written owner/name."
         )
-    return _fetched(name, revision or None, role)
+    return _fetched(name, revision or None, role, patterns)
 
 
 def digest_of(folder: Path) -> str:
@@ -94,7 +102,7 @@ def digest_of(folder: Path) -> str:
 
 def pickles_in(folder: Path) -> list[str]:
     """Return the names of the folder's files that could run code when opened."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
+    return sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
 
 
 def require_safetensors(files: Files, name: str, role: Role = ENCODER) -> None:
@@ -112,21 +120,21 @@ def require_safetensors(files: Files, name: str, role: Role = ENCODER) -> None:
     )
 
 
-def _fetched(name: str, revision: str | None, role: Role) -> Files:
+def _fetched(name: str, revision: str | None, role: Role, patterns: Sequence[str]) -> Files:
     if find_spec("torch") is None:  # before anything large is fetched
-        raise missing_extra(name, "torch", role)
+        raise missing_extra(name, role.extra, role)
     try:
         from huggingface_hub import errors, snapshot_download
     except ImportError as error:
-        raise missing_extra(name, "torch", role) from error
+        raise missing_extra(name, role.extra, role) from error
+    wanted = list(patterns)
+    weights = any(pattern.endswith(".safetensors") for pattern in wanted)
     try:
-        where = Path(snapshot_download(name, revision=revision, allow_patterns=list(PATTERNS)))
-        if revision is None and not any(where.glob("*.safetensors")):
+        where = Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
+        if revision is None and weights and not any(where.rglob("*.safetensors")):
             converted = _conversion(name)
             if converted is not None:
-                where = Path(
-                    snapshot_download(name, revision=converted, allow_patterns=list(PATTERNS))
-                )
+                where = Path(snapshot_download(name, revision=converted, allow_patterns=wanted))
     except errors.GatedRepoError as error:
         raise PrerequisiteError(
             f"The model {name} wants its licence accepted on the hub first, and HF_TOKEN set."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import stat
 import threading
 import unicodedata
@@ -119,6 +120,18 @@ def load_image(source: Path | Image.Image) -> Image.Image:
     with _failures_of(source), _open_file(source) as file:
         with _no_warnings():
             image = Image.open(file, formats=tuple(image_formats().values()))
+        return _as_rgb(image)
+
+
+def decoded(content: bytes) -> Image.Image:
+    """Return a picture as `load_image` does, from a file's bytes that came from somewhere.
+
+    Raises:
+        ImageError: no picture of the formats that are read, or one that is damaged or too large.
+    """
+    with _failures_of("what was sent"):
+        with _no_warnings():
+            image = Image.open(io.BytesIO(content), formats=tuple(image_formats().values()))
         return _as_rgb(image)
 
 

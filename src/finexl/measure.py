@@ -75,7 +75,7 @@ class Measure:
         *,
         limit: int | None = None,
         pinned: Sequence[int] = (),
-        independent: bool = True,
+        chosen: Sequence[int] = (),
     ) -> tuple[Analysis, ConceptVectors]:
         """Decompose a sample's V_div into these concepts; see `finexl.core.analysis.analyse`."""
         mapped = self.vectors(texts)
@@ -92,6 +92,6 @@ class Measure:
             seed=self.seed,
             limit=limit,
             pinned=pinned,
-            independent=independent,
+            chosen=chosen,
         )
         return analysis, mapped

@@ -223,7 +223,7 @@ def explain_sets(
         texts,
         limit=options.top,
         pinned=found.pinned,
-        independent=apart or not found.retrieved,
+        chosen=() if apart else found.chosen,
     )
 
     along = movement(evidence.rows, mapped.vectors, measure.frame.subspace.matrix)
@@ -301,13 +301,10 @@ def _about_looking(
         return ()
     what = "Concepts were proposed" if found.found is not None else "Candidates were retrieved"
     if not apart:
-        harm = (
-            "they fit these pairs better than they would fit new ones."
-            if found.found is not None
-            else "chance alone would make some of so many fit, so that no q is given and nothing "
-            "is called significant."
+        return (
+            f"{what} by looking at the very images that are measured here: they fit these better "
+            "than they would fit new ones, so that they get no q and are not called significant.",
         )
-        return (f"{what} by looking at the very images that are measured here: {harm}",)
     noun = "images" if compared.matched.kind == "none" else "pairs"
     sizes = [_size(part) for part in (compared, measured)]
     return (

@@ -9,7 +9,6 @@ explanation.json        the answer
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from finexl.cache import cache_folder, key_of
 from finexl.errors import FinexlError, UsageError
 from finexl.explanation import Explanation
-from finexl.files import write_atomic
+from finexl.files import append_line, write_atomic
 
 PROPOSALS = "proposals.jsonl"
 Rows = dict[str, NDArray[np.float32]]
@@ -127,9 +126,9 @@ class Run:
         """Return the record of an answered question."""
         return self._answered().get(key)
 
-    def replies(self) -> list[Mapping[str, Any]]:
-        """Return the records of all answered questions, in the order of their answers."""
-        return list(self._answered().values())
+    def asked(self) -> list[Mapping[str, Any]]:
+        """Return the records of all questions, answered or not, in the order of their ends."""
+        return [record for _, record in self._read_records()]
 
     def add(self, key: str, record: Mapping[str, Any]) -> None:
         """Keep a question's record, now: a killed run has every reply that it was given."""
@@ -139,13 +138,7 @@ class Run:
             return
         line = json.dumps({"key": key, **record}, ensure_ascii=False)
         try:
-            with (self.folder / PROPOSALS).open("ab+") as file:
-                file.seek(max(0, file.tell() - 1))
-                begun = file.read(1) not in (b"", b"\n")  # a line that a kill cut short
-                text = "\n" * begun + line + "\n"
-                file.write(text.encode("utf-8", "replace"))
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self.folder / PROPOSALS, line)
         except OSError as error:
             if not self.spare:
                 reason = (error.strerror or str(error)).lower()
@@ -155,11 +148,12 @@ class Run:
 
     def _answered(self) -> dict[str, Mapping[str, Any]]:
         if self._replies is None:
-            self._replies = dict(self._read_replies())
+            found = self._read_records()
+            self._replies = {key: r for key, r in found if isinstance(r.get("reply"), str)}
         return self._replies
 
-    def _read_replies(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the answered questions of proposals.jsonl; a damaged line is no reply."""
+    def _read_records(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the questions of proposals.jsonl; a damaged line is none."""
         if self.folder is None:
             return
         try:
@@ -169,7 +163,7 @@ class Run:
         for line in content.split(b"\n"):
             with suppress(ValueError, RecursionError):
                 record = json.loads(line)
-                if isinstance(record, dict) and isinstance(record.get("reply"), str):
+                if isinstance(record, dict):
                     yield str(record.pop("key", "")), record
 
     def save_record(self, record: Mapping[str, Any]) -> None:

@@ -78,6 +78,8 @@ def _graded(aspect: Aspect, concepts: Mapping[str, Concept]) -> str:
 
 def why_not(aspect: Aspect) -> str:
     """Say what keeps a confirmed aspect from being significant."""
+    if aspect.significant is None:
+        return "not tested on images that it was not chosen by"
     if aspect.q_value is not None and aspect.q_value > ALPHA:
         return "may be chance"
     if not aspect.specific:

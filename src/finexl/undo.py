@@ -87,5 +87,5 @@ def _changed(explained: Explained, G: Array, chosen: list[int], i: int) -> tuple
     length = float(np.linalg.norm(G[chosen[i]])) / explained.measure.frame.scale
     each = explained.measure.inside(rows) @ L[i] * length
     way = np.sign(explained.analysis.kept[i].score)
-    order = np.argsort(-each * way, kind="stable")[:PAIRS]
+    order = [j for j in np.argsort(-each * way, kind="stable")[:PAIRS] if each[j] * way > 0]
     return tuple(Changed(int(j), explained.caption(int(j)), float(each[j])) for j in order)

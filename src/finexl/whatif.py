@@ -38,7 +38,7 @@ class WhatIf:
     """‖V_div‖ in the decomposition's space."""
     norm_after: float
     aspects: tuple[Moved, ...]
-    """Effects of the aspects; joint scores of the others stay as they are by construction."""
+    """Effects of the aspects; the others' joint scores hardly move, as the part taken is joint."""
     next: tuple[Moved, ...]
     """The other candidates with the largest effects in what is left."""
     pairs: tuple[Changed, ...]

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from finexl.bench.described import Described
 from finexl.core.orthogonality import unit_rows
+from finexl.discovery import NoConceptError
 from finexl.encoders import Encoder
-from finexl.errors import FinexlError, UsageError
+from finexl.errors import UsageError
 from finexl.measure import Measure
 from finexl.options import Inquiry, Options
 from finexl.pipeline import Explained, explain_sets
@@ -134,9 +135,7 @@ def _explained(
     options = Options(seed=seed, pool=True, inquiry=inquiry)
     try:
         return explain_sets(one.base, one.personalized, options, encoder, run, vlm=vlm)
-    except UsageError:
-        raise
-    except FinexlError:  # a model that names nothing is wrong about this set, no more
+    except NoConceptError:  # a model that names nothing is wrong about this set, no more
         return None
 
 
@@ -187,6 +186,7 @@ def _by_judge(judge: VLM, named: Sequence[Named | None], descriptions: Sequence[
         said = [
             f"{'more' if weight > 0 else 'less'} {word}"
             for word, weight in zip(words.words, words.weights, strict=True)
+            if weight
         ]
         listed = "\n".join(f"{n}. {descriptions[j]}" for n, j in enumerate(among, start=1))
         text = (

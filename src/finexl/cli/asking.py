@@ -43,9 +43,8 @@ def settled(
     whole = absolute(asked)
     if run is not None:
         return Run.create(run, whole), asked
-    made = [str(asked[key]) for key in MAKING] if _makes(asked) else []
     try:
-        folder = default_folder(whole["base"], whole["personalized"], *made)
+        folder = default_folder(whole["base"], whole["personalized"])
         return replace(Run.create(folder), spare=True), asked
     except UsageError:  # a cache that cannot be written costs a second encoding, nothing else
         return Run(), asked
@@ -120,6 +119,7 @@ def sides_of(asked: dict[str, Any]) -> Asked:
         read_seeds(asked["image_seeds"] or "0"),
         Settings(**{key: asked[key] for key in MAKING if key not in ("image_seeds", "until")}),
         asked["until"],
+        asked["pairing"],
     )
 
 
@@ -138,8 +138,8 @@ def vlm_of(asked: dict[str, Any], run: Run) -> VLM | None:
     if limits is None:
         return announced
     spent = Spent()
-    for reply in run.replies():
-        counts = (reply.get("tokens_in"), reply.get("tokens_out"))
+    for record in run.asked():
+        counts = (record.get("tokens_in"), record.get("tokens_out"))
         spent = spent.plus(1, *(count if isinstance(count, int) else 0 for count in counts))
     return Limited(announced, limits, spent)
 

@@ -172,9 +172,9 @@ def explain(
         float | None,
         typer.Option(
             min=0.0001,
-            max=1.0,
+            max=0.05,
             metavar="ERROR",
-            help="Make images until V_div's estimated cosine error is this small, 0.03 say.",
+            help="Make images until V_div's estimated cosine error is this small: 0.03, say.",
         ),
     ] = None,
     steps: Annotated[

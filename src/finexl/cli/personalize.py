@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -88,7 +88,7 @@ def personalize(
     del debug  # looked for by `main`, which is where errors end
     if json not in (None, "-"):
         check_writable(Path(str(json)))
-    given = {
+    given: dict[str, Any] = {
         "method": None if method is None else method.value,
         "levels": None if levels is None else _levels(levels),
         "rank": rank,

@@ -20,6 +20,12 @@ _FORM = (
     '"..."]}, where "more" lists what set B has more of than set A, and "less" what it has less of.'
 )
 
+_SAME_WORDS = ", both made from the same words"
+_UNPAIRED = (
+    "The pictures of a pair were put together at random and show different things: compare the "
+    "sets as wholes, never what single pictures show."
+)
+
 INSTRUCTIONS: Mapping[str, str] = MappingProxyType(
     {
         "original": (
@@ -36,9 +42,9 @@ INSTRUCTIONS: Mapping[str, str] = MappingProxyType(
             + _FORM
         ),
         "elaborated": (
-            "You are shown pairs of pictures. Within a pair both were made from the same words: "
-            "picture A by one image generator (all A pictures are set A), picture B by another "
-            "(set B). Your task is to find out, in words, what the second generator does "
+            "You are shown pairs of pictures, both made from the same words. Of each pair, "
+            "picture A was made by one image generator (all A pictures are set A), picture B by "
+            "another (set B). Your task is to find out, in words, what the second generator does "
             "differently. Go through aspects such as medium and technique, colours and palette, "
             "contrast and light, lines and edges, texture and surface, level of detail, sharpness "
             "and blur, composition and depth, mood, era and art movement. Name an aspect only "
@@ -69,9 +75,25 @@ SCHEMA: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def question(template: str, pairs: Sequence[tuple[Image.Image, Image.Image]]) -> Question:
-    """Return the question about these pairs of pictures (A, B), by one of `INSTRUCTIONS`."""
+def instruction(template: str, paired: bool) -> str:
+    """Return one of `INSTRUCTIONS`; unpaired, without the claim that pairs belong together."""
+    words = INSTRUCTIONS[template]
+    if paired:
+        return words
+    return f"{_UNPAIRED} {words.replace(_SAME_WORDS, '')}"
+
+
+def question(
+    template: str, pairs: Sequence[tuple[Image.Image, Image.Image]], paired: bool = True
+) -> Question:
+    """Return the question about these pairs of pictures (A, B), by one of `INSTRUCTIONS`.
+
+    Args:
+        template: which instruction.
+        pairs: the pictures.
+        paired: the pictures of a pair were made from the same; else put together at random.
+    """
     parts: list[Part] = []
     for number, (a, b) in enumerate(pairs, start=1):
         parts += [f"Pair {number}, picture A:", a, f"Pair {number}, picture B:", b]
-    return Question((*parts, INSTRUCTIONS[template]), SCHEMA)
+    return Question((*parts, instruction(template, paired)), SCHEMA)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,13 +17,11 @@ from PIL import Image
 
 from finexl.cache import key_of
 from finexl.concepts.cleaning import Vote
-from finexl.concepts.instructions import INSTRUCTIONS, question
+from finexl.concepts.instructions import INSTRUCTIONS, instruction, question
 from finexl.concepts.replies import Direction, Parsed, parse_reply
 from finexl.errors import FinexlError, NoReplyError, UsageError
 from finexl.vlm import VLM
 
-SIDE = 768
-"""Pictures are scaled to this many pixels on their longer side before a model sees them."""
 MOST_FAILURES = 3
 """Questions without a reply, in a row, after which no more is asked."""
 
@@ -82,12 +81,18 @@ class Heard:
 
 
 def plan(
-    among: Sequence[int], rounds: int, at_once: int, rng: np.random.Generator, first: int = 0
+    among: Sequence[int],
+    rounds: int,
+    at_once: int,
+    rng: np.random.Generator,
+    first: int = 0,
+    asked: set[tuple[frozenset[int], bool]] | None = None,
 ) -> list[Ask]:
     """Choose which pairs each question shows, and in which order A and B stand.
 
     Pairs are dealt out like cards: none comes again before all have come. Half of the questions,
-    drawn at random, show the sets the other way round.
+    drawn at random, show the sets the other way round. No question is asked twice: of few pairs
+    there are fewer questions than `rounds`, perhaps none.
 
     Args:
         among: indices of the pairs that may be shown.
@@ -95,7 +100,9 @@ def plan(
         at_once: pairs in a question; fewer where there are fewer.
         rng: of every choice.
         first: the number of the first question.
+        asked: the pairs and orders of all questions so far; added to.
     """
+    asked = set() if asked is None else asked
     at_once = min(at_once, len(among))
     deck: list[int] = []
     hands = []
@@ -113,10 +120,15 @@ def plan(
             hand.append(card)
         hands.append(tuple(hand))
     swapped = rng.permutation(np.arange(rounds) % 2 == 1)
-    return [
-        Ask(first + number, hand, bool(turned))
-        for number, (hand, turned) in enumerate(zip(hands, swapped, strict=True))
-    ]
+    asks: list[Ask] = []
+    for cards, drawn in zip(hands, swapped, strict=True):
+        turned = bool(drawn)
+        if (frozenset(cards), turned) in asked:
+            turned = not turned
+        if (frozenset(cards), turned) not in asked:
+            asked.add((frozenset(cards), turned))
+            asks.append(Ask(first + len(asks), cards, turned))
+    return asks
 
 
 def ask_all(
@@ -127,6 +139,8 @@ def ask_all(
     kept: Replies,
     heard: Heard,
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    paired: bool = True,
 ) -> None:
     """Ask every question that has no reply yet; add what is said to `heard`, in order.
 
@@ -140,7 +154,7 @@ def ask_all(
         raise UsageError(
             f"There is no instruction {template!r}; choose one of {', '.join(INSTRUCTIONS)}."
         )
-    keys = {ask.number: _key(vlm, shown, ask, template) for ask in asks}
+    keys = {ask.number: _key(vlm, shown, ask, instruction(template, paired)) for ask in asks}
     texts: dict[int, str] = {}
     waiting = []
     for ask in asks:
@@ -150,7 +164,7 @@ def ask_all(
         else:
             texts[ask.number] = str(record["reply"])
     progress(len(texts))
-    for ask, text, failure in _answers(vlm, shown, waiting, template, keys, kept):
+    for ask, text, failure in _answers(vlm, shown, waiting, template, keys, kept, paired=paired):
         if failure is not None:
             heard.failures.append(failure)
         else:
@@ -161,7 +175,7 @@ def ask_all(
         if ask.number in texts:
             heard.replies += 1
             heard.pairs.update(ask.pairs)
-            _hear(heard, ask, parse_reply(texts[ask.number], INSTRUCTIONS[template]))
+            _hear(heard, ask, parse_reply(texts[ask.number], instruction(template, paired)))
 
 
 def _answers(
@@ -171,11 +185,14 @@ def _answers(
     template: str,
     keys: Mapping[int, str],
     kept: Replies,
+    *,
+    paired: bool,
 ) -> Iterable[tuple[Ask, str, str | None]]:
     """Yield each question's reply as it comes, kept first; or why there is none."""
 
     def answer(ask: Ask) -> dict[str, Any]:
-        reply = vlm.ask(question(template, [_opened(shown[i], ask.swapped) for i in ask.pairs]))
+        pictures = [_opened(shown[i], ask.swapped) for i in ask.pairs]
+        reply = vlm.ask(question(template, pictures, paired))
         return {"reply": reply.text, "tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out}
 
     left = list(asks)
@@ -191,13 +208,7 @@ def _answers(
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=lambda f: running[f].number):
                     ask = running.pop(future)
-                    about = {
-                        "question": ask.number,
-                        "vlm": vlm.name,
-                        "template": template,
-                        "pairs": list(ask.pairs),
-                        "swapped": ask.swapped,
-                    }
+                    about = _about(vlm, ask, template)
                     try:
                         found = future.result()
                     except NoReplyError as error:
@@ -218,8 +229,22 @@ def _answers(
             if fatal is not None:
                 raise fatal
         finally:
-            for future in running:
-                future.cancel()
+            for future, ask in running.items():  # what was asked is paid for: keep its reply
+                if not future.cancel():
+                    with suppress(FinexlError):
+                        kept.add(
+                            keys[ask.number], {**_about(vlm, ask, template), **future.result()}
+                        )
+
+
+def _about(vlm: VLM, ask: Ask, template: str) -> dict[str, Any]:
+    return {
+        "question": ask.number,
+        "vlm": vlm.name,
+        "template": template,
+        "pairs": list(ask.pairs),
+        "swapped": ask.swapped,
+    }
 
 
 def _hear(heard: Heard, ask: Ask, parsed: Parsed) -> None:
@@ -233,18 +258,11 @@ def _hear(heard: Heard, ask: Ask, parsed: Parsed) -> None:
 
 
 def _opened(pair: Shown, swapped: bool) -> tuple[Image.Image, Image.Image]:
-    base, personalized = (_scaled(image) for image in pair.open())
+    base, personalized = pair.open()
     return (personalized, base) if swapped else (base, personalized)
 
 
-def _scaled(image: Image.Image) -> Image.Image:
-    small = image.copy()
-    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return small
-
-
-def _key(vlm: VLM, shown: Sequence[Shown], ask: Ask, template: str) -> str:
+def _key(vlm: VLM, shown: Sequence[Shown], ask: Ask, words: str) -> str:
     """Return what a reply depends on: the model, the words, the pictures in their order."""
     pictures = [shown[i].digest() for i in ask.pairs]
-    words = (vlm.name, vlm.revision, INSTRUCTIONS[template], str(SIDE), str(ask.swapped))
-    return key_of(*words, *pictures)
+    return key_of(vlm.name, vlm.revision, words, str(ask.swapped), *pictures)

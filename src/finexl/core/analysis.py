@@ -79,7 +79,7 @@ class Analysis:
     alignment: Array | None
     """(m,), every candidate's cosine with V_div; None where V_div = 0."""
     q_values: Array | None
-    """(m,), every candidate's q; None where it cannot be tested."""
+    """(m,), every candidate's q, NaN for those chosen on this sample; None where untestable."""
     specific: NDArray[np.bool_] | None
     """(m,), which candidates fit better than unrelated phrases; None where V_div = 0."""
     kept: tuple[Kept, ...]
@@ -142,7 +142,7 @@ def analyse(
     seed: int,
     limit: int | None = None,
     pinned: Sequence[int] = (),
-    independent: bool = True,
+    chosen: Sequence[int] = (),
 ) -> Analysis:
     """Decompose a sample's V_div into concepts and say how sure each number is.
 
@@ -156,8 +156,8 @@ def analyse(
         seed: of every random draw; each purpose has its own stream.
         limit: the most concepts to keep.
         pinned: candidates that are kept beside those chosen, because somebody asked for them.
-        independent: the pool was not chosen by how well it fits this very sample; where it was,
-            no q is given, since its null would have to choose as well.
+        chosen: candidates that were chosen by looking at this very sample: they get no q, since
+            its null would have to choose as well, and are not called significant.
 
     Raises:
         ValueError: an embedding or a concept vector with a number that is not finite.
@@ -184,14 +184,16 @@ def analyse(
     numbers = _Columns(
         alignment=alignments(inside.mean, G),
         specific=specific(alignments(inside.mean, G), alignments(inside.mean, H)),
-        q=adjusted_p_values(inside, G, _stream(seed, "pool")) if testable and independent else None,
+        q=_q_values(inside, G, chosen, seed) if testable else None,
         weight=w,
         unit=np.linalg.norm(G[kept], axis=1) / frame.scale,
         effect=unit_rows(G[kept]) @ inside.mean / frame.scale,
         ends=_intervals(inside, judge, G, L, w, seed) if testable else None,
         share=None if shares is None else shares.each,
         share_in_sample=w * (G[kept] @ inside.mean) / float(inside.mean @ inside.mean),
-        selected=_stability(inside, G, kept, decomposition, seed) if testable else None,
+        selected=_stability(inside, G, kept, len(weights.kept), decomposition, seed)
+        if testable
+        else None,
     )
     certain = None if detection is None else detected and weights.confirmed
     return Analysis(
@@ -231,7 +233,7 @@ class _Columns:
 
     def of(self, i: int, index: int, certain: bool | None) -> Kept:
         """Return the i-th kept concept's numbers; `index` is its place in the pool."""
-        q = None if self.q is None else float(self.q[index])
+        q = None if self.q is None or np.isnan(self.q[index]) else float(self.q[index])
         is_specific = bool(self.specific[index])
         unit, effect = float(self.unit[i]), float(self.effect[i])
         score = float(self.weight[i]) * unit
@@ -331,11 +333,23 @@ def _intervals(
     return np.minimum(low, w), np.maximum(high, w)
 
 
+def _q_values(inside: Sample, G: Array, chosen: Sequence[int], seed: int) -> Array:
+    q = adjusted_p_values(inside, G, _stream(seed, "pool"))
+    q[list(chosen)] = np.nan
+    return q
+
+
 def _stability(
-    inside: Sample, G: Array, kept: list[int], decomposition: Decomposition, seed: int
+    inside: Sample,
+    G: Array,
+    kept: list[int],
+    count: int,
+    decomposition: Decomposition,
+    seed: int,
 ) -> Array:
+    """Return how often each kept concept is among the `count` that a resample would choose."""
     resampled = inside.resample(_stream(seed, "stability"), RESAMPLES)
-    frequency: Array = decomposition.reselect(resampled, G, len(kept))[:, kept].mean(axis=0)
+    frequency: Array = decomposition.reselect(resampled, G, count)[:, kept].mean(axis=0)
     return frequency
 
 

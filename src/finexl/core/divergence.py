@@ -235,8 +235,8 @@ class Unpaired:
 def cosine_error(sample: Sample) -> float:
     """Estimate 1 − cos between V_div and what endlessly many prompts would give (Appendix E).
 
-    ‖V_div‖² holds the noise's part tr Cov(V_div) beside the true length's, and the noise lies
-    across the true direction but for one part in d. In [0, 1]; 1 where noise could be all of it.
+    ‖V_div‖² holds the noise's part tr Cov(V_div) beside the true length's; all of the noise is
+    taken to lie across the true direction. In [0, 1]; 1 where noise could be all of it.
     """
     squared = float(sample.mean @ sample.mean)
     noise = float(np.trace(sample.covariance())) if sample.n > 1 else squared

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +19,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from PIL import Image
-
 from finexl._version import __version__
 from finexl.cache import key_of
 from finexl.errors import NoReplyError, PrerequisiteError, UsageError
 from finexl.generators.base import Job, Made, Settings
-from finexl.images import ImageError, load_image
+from finexl.images import ImageError, decoded
 from finexl.remote import RejectedError, Remote
 
 OPENAI = "https://api.openai.com/v1"
@@ -57,17 +54,24 @@ class Api:
     def digest(self) -> str:
         """See `Generator.digest`. A closed model may change behind its name; nothing tells."""
         made_by = json.dumps([self.about, _used(self.settings)], sort_keys=True)
-        return key_of(self.name, made_by)
+        return key_of(self.name, self.remote.address, made_by)
 
     @property
     def notice(self) -> str | None:
         """See `Generator.notice`."""
-        return None if self.remote.is_here else f"Prompts go to {self.remote.host}."
+        if self.remote.is_here:
+            return None
+        plain = ", unencrypted, and the key with them" if self._key_in_the_open else ""
+        return f"Prompts go to {self.remote.host}{plain}."
+
+    @property
+    def _key_in_the_open(self) -> bool:
+        return self.remote.is_plain and self.remote.key is not None
 
     def record(self) -> Mapping[str, Any]:
         """See `Generator.record`."""
         return {
-            "host": self.remote.host,
+            "address": self.remote.address,
             "settings": _used(self.settings),
             **self.about,
             "versions": {"finexl": __version__},
@@ -82,8 +86,8 @@ class Api:
         if isinstance(found, Made):
             return found
         try:
-            return Made(load_image(Image.open(io.BytesIO(found))))
-        except (OSError, ImageError, Image.DecompressionBombError, ValueError) as error:
+            return Made(decoded(found))
+        except ImageError as error:
             raise NoReplyError(f"{self.remote.host} sent something that is no picture.") from error
 
 
@@ -106,7 +110,10 @@ def load(reference: str, settings: Settings) -> Api:
     if service == "comfyui" and "#" in where:
         address, _, file = where.partition("#")
         remote = Remote(address, max_bytes=MAX_BYTES)
-        return Api(reference, settings, remote, _comfyui, {"workflow": _workflow(Path(file))})
+        workflow = _workflow(Path(file))
+        if settings.negative is not None and '"{negative}"' not in json.dumps(workflow):
+            raise UsageError(f'{file} has no "{{negative}}" for the negative prompt to go to.')
+        return Api(reference, settings, remote, _comfyui, {"workflow": workflow})
     raise UsageError(
         f"{reference} names no image API; write api:openai:MODEL, api:a1111:http://HOST:PORT or "
         "api:comfyui:http://HOST:PORT#WORKFLOW.json."

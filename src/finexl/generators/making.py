@@ -3,7 +3,8 @@
 FOLDER/manifest.jsonl     a line an image: file, prompt, seed
 FOLDER/blanks.jsonl       a line for each that cannot be used: why, prompt, seed
 FOLDER/model.json         what made them: digest, settings, versions
-FOLDER/00012-3.png        image 12, seed 3
+FOLDER/PROMPT-3.png       PROMPT is the beginning of the prompt's digest, 3 the seed
+FOLDER/notes.txt          where memory ran out
 
 Images are made in batches whose borders never move, since a model's last bits may depend on which
 images it makes together: a batch that was cut short is made again whole, and only what is missing
@@ -13,7 +14,6 @@ of it is written.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from finexl.cache import key_of
 from finexl.errors import FinexlError, UsageError
-from finexl.files import write_atomic
+from finexl.files import append_line, write_atomic
 from finexl.generators.base import Generator, Job, Made, OutOfMemoryError
 from finexl.images import Picture
 
@@ -112,9 +113,9 @@ def make_all(
                 batch //= 2
                 _note(folder, f"{error} From image {start} on {batch} at once.")
                 continue
-            for number, (job, one) in enumerate(zip(some, made, strict=True), start=start):
+            for job, one in zip(some, made, strict=True):
                 if _key(job) not in known:
-                    known[_key(job)] = _write(folder, number, job, _checked(one))
+                    known[_key(job)] = _write(folder, job, _checked(one))
                     done += 1
                     progress(f"Making {generator.name}", done, len(jobs))
             _give_up_early(generator, known)
@@ -151,41 +152,54 @@ def _checked(made: Made) -> Made:
     return made
 
 
-def _write(folder: Path, number: int, job: Job, made: Made) -> dict[str, Any]:
+def _name(job: Job) -> str:
+    """Return the name of a job's image: its own, whatever else is made in the folder."""
+    return f"{key_of(job.prompt)[:16]}-{job.seed}.png"
+
+
+def _write(folder: Path, job: Job, made: Made) -> dict[str, Any]:
     """Write an image and then its line, so that a line's image is always there."""
     about = {"prompt": job.prompt, "seed": job.seed}
     if made.image is None or made.blank is not None:
         row = {"blank": made.blank or "no image", **about}
-        _append(folder / BLANKS, row)
+        append_line(folder / BLANKS, json.dumps(row, ensure_ascii=False))
         return row
-    name = f"{number:05d}-{job.seed}.png"
+    name = _name(job)
     file = BytesIO()
     made.image.convert("RGB").save(file, "PNG")
     write_atomic(folder / name, file.getvalue())
     row = {"file": name, **about}
-    _append(folder / MANIFEST, row)
+    line = json.dumps(row, ensure_ascii=False)
+    if not _listed(folder, line):  # made again, since somebody took it away
+        append_line(folder / MANIFEST, line)
     return row
 
 
-def _append(path: Path, row: Mapping[str, Any]) -> None:
-    with path.open("ab+") as file:
-        file.seek(max(0, file.tell() - 1))
-        begun = file.read(1) not in (b"", b"\n")  # a line that a kill cut short
-        file.write(("\n" * begun + json.dumps(row, ensure_ascii=False) + "\n").encode())
-        file.flush()
-        os.fsync(file.fileno())
+def _listed(folder: Path, line: str) -> bool:
+    try:
+        return line.encode() in (folder / MANIFEST).read_bytes().split(b"\n")
+    except OSError:
+        return False
 
 
 def _read(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """Return what was made already, by prompt and seed: images that are there, and blanks."""
+    """Return what was made already, by prompt and seed: images that are there, and blanks.
+
+    A line counts only with the name that its prompt and seed give: a folder from elsewhere cannot
+    name other files.
+    """
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for name in (MANIFEST, BLANKS):
         with suppress(OSError):
             for line in (folder / name).read_bytes().split(b"\n"):
-                with suppress(ValueError, KeyError, TypeError):
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
                     row = json.loads(line)
-                    if "blank" in row or (folder / row["file"]).is_file():
-                        found[row["prompt"], row["seed"]] = row
+                    job = Job(str(row["prompt"]), int(row["seed"]))
+                    blank = row.get("blank")
+                    path = folder / _name(job)
+                    there = row.get("file") == path.name and path.is_file()
+                    if (isinstance(blank, str) and blank) or (there and not path.is_symlink()):
+                        found[_key(job)] = row
     return found
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from finexl.explanation import Aspect, Explanation
+from finexl.core.significance import ALPHA
+from finexl.explanation import Aspect, Explanation, Proposed
 from finexl.report import numbers
 
 MATCHED_BY = {
@@ -24,6 +25,14 @@ YES_NO = {True: "yes", False: "no", None: numbers.UNDEFINED}
 _BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _SPACES = "\t\n\v\f\r\x85\u2028\u2029"
 _NOT_SHOWN = {ord(c): None for c in _BIDI_CONTROLS} | {ord(c): " " for c in _SPACES}
+
+
+_STATES = (
+    "Supported by the pairs that were measured",
+    "Proposed, but the pairs move the other way",
+    "Proposed, not supported",
+    "Proposed, not tested",
+)
 
 
 def plain(text: str) -> str:
@@ -100,17 +109,24 @@ def proposed(explanation: Explanation) -> tuple[str, ...]:
         f"{numbers.count(found.replies)} of {_counted(found.questions, 'question')} and named "
         f"{_counted(named, 'concept')}; asking ended as {found.stopped}."
     )
-    groups = (
-        ("Supported by the pairs that were measured", True),
-        ("Proposed, not supported", False),
-        ("Proposed, not tested", None),
-    )
+    states = {p.concept: _state(p) for p in found.concepts}
     lines = []
-    for heading, state in groups:
-        concepts = [p.concept for p in found.concepts if p.supported is state]
+    for heading in _STATES:
+        concepts = [concept for concept, state in states.items() if state == heading]
         if concepts:
             lines.append(f"{heading}: {', '.join(concepts)}.")
     return (opening, *lines)
+
+
+def _state(proposed: Proposed) -> str:
+    supported, opposed, unsupported, untested = _STATES
+    if proposed.supported is None:
+        return untested
+    if proposed.supported:
+        return supported
+    along = (proposed.alignment or 0.0) * (proposed.more - proposed.less)
+    turned = proposed.q_value is not None and proposed.q_value <= ALPHA and along < 0
+    return opposed if turned else unsupported
 
 
 def said(more: int, less: int) -> str:
