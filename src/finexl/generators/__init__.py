@@ -1,6 +1,12 @@
 """Where images come from: diffusers pipelines, adapters on them, GANs, autoregressive models, APIs.
 
-making     images that survive: written as they come, continued where they broke off
+making       images that survive: written as they come, continued where they broke off
+diffusers    pipelines by hub id, folder or single file
+adapters     LoRA, LyCORIS and textual inversion laid over one, never fused
+families     which base an adapter was made for
+checkpoints  where a pipeline's files are
+running      quiet, repeatable, and what it means when memory runs out
+api          closed models behind HTTP
 """
 
 from __future__ import annotations

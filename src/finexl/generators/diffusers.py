@@ -1,0 +1,387 @@
+"""Images from diffusers: Stable Diffusion 1 and 2, SDXL, SD3, FLUX, any pipeline with a prompt.
+
+diffusers:FOLDER                  as `save_pretrained` writes it
+diffusers:OWNER/NAME[@REVISION]   on the hub
+diffusers:FILE.safetensors        one file; its settings beside it, or from the hub
+lora:BASE+FILE[@SCALE][+FILE2[@SCALE2]...]
+                                  a BASE of these, with LoRAs or embeddings laid over it. Paths may
+                                  hold + and @: what exists as it is written wins
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from finexl import hub
+from finexl.devices import best_device
+from finexl.errors import FinexlError, PrerequisiteError, UsageError
+from finexl.generators import adapters as overlays
+from finexl.generators import checkpoints, families
+from finexl.generators.adapters import Adapter
+from finexl.generators.base import Job, Made, OutOfMemoryError, Settings
+from finexl.generators.checkpoints import ROLE, Source
+from finexl.generators.running import (
+    alike,
+    first_line,
+    out_of_memory,
+    quietly,
+    release,
+    versions,
+)
+
+DTYPES = ("float32", "float16", "bfloat16")
+_LOADING = ("config", "variant")
+"""Keys of `Settings.more` that say what is loaded; others go to the pipeline's call."""
+_OURS = ("prompt", "image", "generator", "latents", "output_type", "return_dict")
+_GPU_BATCH = 4
+
+
+@dataclass
+class Pipeline:
+    """A diffusers pipeline, and what is laid over it; opened when first asked.
+
+    Every image starts from noise drawn on the processor, in float32, by a generator of its own:
+    the same for base and personalized, whatever the device, the precision and the batch.
+    """
+
+    reference: str
+    settings: Settings = field(default_factory=Settings)
+    adapters: tuple[Adapter, ...] = ()
+    seeded: bool = field(default=True, init=False)
+    notice: None = field(default=None, init=False)
+    source: Source = field(init=False)
+    _changed: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find the files, and refuse what cannot fit together before anything large is opened.
+
+        Raises:
+            UsageError: no such model, a setting that cannot be, or an adapter for another base.
+            PrerequisiteError: an extra or the model is missing.
+        """
+        _require_extras(self.reference, self.settings.offload)
+        asked = self.settings
+        if asked.dtype not in (None, *DTYPES):
+            raise UsageError(f"{asked.dtype!r} is no precision; give one of {', '.join(DTYPES)}.")
+        self.source = checkpoints.find(self.reference, asked.more)
+        for adapter in self.adapters:
+            overlays.refuse_misfit(adapter, self._family, self.reference)
+
+    @property
+    def kind(self) -> str:
+        """ "lora" with anything laid over it, else "diffusers"."""
+        return "lora" if self.adapters else "diffusers"
+
+    @property
+    def name(self) -> str:
+        """The hub id, or the folder's or file's name; and what is laid over it."""
+        names = [_short(self.reference)]
+        for adapter in self.adapters:
+            scale = "" if adapter.scale == 1 else f"@{adapter.scale:g}"
+            names.append(_short(adapter.name) + scale)
+        return " + ".join(names)
+
+    @property
+    def batch(self) -> int:
+        """How many images are made at once."""
+        return self.settings.batch or (1 if self._device == "cpu" else _GPU_BATCH)
+
+    @property
+    def digest(self) -> str:
+        """Of weights, adapters, scales, settings, precision and kind of device."""
+        asked = self.settings
+        parts = [
+            self.source.revision,
+            self.source.variant,
+            [[adapter.digest, adapter.scale, adapter.word] for adapter in self.adapters],
+            [asked.steps, asked.guidance, asked.size, asked.negative, asked.scheduler],
+            {key: value for key, value in asked.more.items() if key not in _LOADING},
+            self._dtype,
+            self._device.partition(":")[0],
+        ]
+        written = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(written.encode()).hexdigest()
+
+    def record(self) -> dict[str, Any]:
+        """Return what the manifest says. Opens the model: settings left out are the model's own."""
+        pipeline, asked = self.opened, self.settings
+        own = inspect.signature(pipeline.__call__).parameters
+
+        def used(given: Any, name: str) -> Any:
+            return given if given is not None or name not in own else own[name].default
+
+        return {
+            "reference": self.reference,
+            "revision": self.source.revision,
+            "variant": self.source.variant,
+            "pipeline": self.source.kind,
+            "family": str(self._family),
+            "scheduler": _about_scheduler(pipeline),
+            "steps": used(asked.steps, "num_inference_steps"),
+            "guidance": used(asked.guidance, "guidance_scale"),
+            "size": asked.size or _own_size(pipeline),
+            "negative": asked.negative,
+            "dtype": self._dtype,
+            "device": self._device,
+            "offload": asked.offload and self._device != "cpu",
+            "safety_checker": getattr(pipeline, "safety_checker", None) is not None,
+            "adapters": [
+                {**adapter.record(), "changed": self._changed.get(str(adapter.path), 0)}
+                for adapter in self.adapters
+            ],
+            "more": dict(asked.more),
+            "versions": versions(),
+        }
+
+    def make(self, jobs: Sequence[Job]) -> list[Made]:
+        """Make one batch, in order. See `Generator.make`."""
+        import torch
+
+        if not jobs:
+            return []
+        pipeline = self.opened
+        arguments = self._arguments(pipeline, len(jobs))
+        full = False
+        try:
+            with quietly(), alike(self._device, jobs[0].seed, self._dtype):
+                found = pipeline(
+                    prompt=[job.prompt for job in jobs],
+                    generator=[torch.Generator("cpu").manual_seed(job.seed) for job in jobs],
+                    output_type="np",
+                    **arguments,
+                )
+        except Exception as error:  # a pipeline is made of many libraries
+            if not out_of_memory(error):
+                raise self._failed(error) from error
+            full = True
+        if full:  # only here, where the error no longer holds what filled the memory
+            release(self._device)
+            raise OutOfMemoryError(
+                f"The memory of {self._device} is not enough for {len(jobs)} images of "
+                f"{self.name} at once."
+            )
+        images = getattr(found, "images", None)
+        if images is None or len(images) != len(jobs):
+            raise UsageError(f"{self.name} is a {self.source.kind}, which makes no images.")
+        flagged = _flags(found) or [False] * len(jobs)
+        return [
+            _made(np.asarray(image), bool(flag))
+            for image, flag in zip(images, flagged, strict=True)
+        ]
+
+    def _arguments(self, pipeline: Any, count: int) -> dict[str, Any]:
+        """Return what the pipeline is called with, beside prompts and noise."""
+        asked = self.settings
+        wanted = {
+            "num_inference_steps": asked.steps,
+            "guidance_scale": asked.guidance,
+            "height": asked.size,
+            "width": asked.size,
+            "negative_prompt": None if asked.negative is None else [asked.negative] * count,
+            **{key: value for key, value in asked.more.items() if key not in _LOADING},
+        }
+        given = {key: value for key, value in wanted.items() if value is not None}
+        known = inspect.signature(pipeline.__call__).parameters
+        for key in given:
+            if key not in known or key in _OURS:
+                raise UsageError(f"{self.name} is a {self.source.kind}, which takes no {key}.")
+        if (
+            "negative_prompt" in given
+            and "true_cfg_scale" in known
+            and "true_cfg_scale" not in given
+        ):
+            raise UsageError(
+                f"{self.name} is a {self.source.kind}, which heeds a negative prompt only with a "
+                "true_cfg_scale above 1; give that as well."
+            )
+        return given
+
+    @cached_property
+    def opened(self) -> Any:
+        """The diffusers pipeline, its adapters laid over it; what is changed in it stays changed."""
+        try:
+            with quietly():
+                pipeline = self._loaded()
+                self._changed = overlays.attach(pipeline, self.adapters, self.name)
+                self._prepare(pipeline)
+                return pipeline
+        except FinexlError:
+            raise
+        except ImportError as error:  # their own sentences name what is missing
+            raise PrerequisiteError(f"{self.name} cannot be opened: {first_line(error)}") from error
+        except Exception as error:  # damaged files fail in every way
+            if out_of_memory(error):
+                raise PrerequisiteError(
+                    f"{self.name} does not fit into the memory of {self._device}; try half "
+                    "precision, offloading, or a smaller model."
+                ) from error
+            raise UsageError(f"{self.name} cannot be opened: {first_line(error)}") from error
+
+    def _loaded(self) -> Any:
+        import diffusers
+        import torch
+
+        kind = getattr(diffusers, self.source.kind)
+        # the older name works in all versions that there are, with a warning in the newer ones
+        common = {"torch_dtype": getattr(torch, self._dtype), "local_files_only": True}
+        if self.source.file is None:
+            return kind.from_pretrained(
+                self.source.folder,
+                use_safetensors=True,
+                trust_remote_code=False,
+                variant=self.source.variant,
+                **common,
+            )
+        if not hasattr(kind, "from_single_file"):
+            raise UsageError(
+                f"{self.source.file} is for a {self.source.kind}, which diffusers cannot open from "
+                "a single file; give its folder."
+            )
+        return kind.from_single_file(
+            str(self.source.file), config=str(self.source.folder), **common
+        )
+
+    def _prepare(self, pipeline: Any) -> None:
+        """Make an opened pipeline ready: its scheduler, its place, nothing that is not its own."""
+        known = inspect.signature(pipeline.__call__).parameters
+        needed = [
+            key for key, value in known.items()
+            if value.default is value.empty and value.kind is value.POSITIONAL_OR_KEYWORD
+        ]  # fmt: skip
+        if "prompt" not in known or set(needed) - {"prompt"} or "Img2Img" in self.source.kind:
+            raise UsageError(
+                f"{self.name} is a {self.source.kind}, which does not make images of prompts alone."
+            )
+        pipeline.set_progress_bar_config(disable=True)
+        if getattr(pipeline, "watermark", None) is not None:
+            pipeline.watermark = None  # depends on which packages are installed
+        if self.settings.scheduler is not None:
+            pipeline.scheduler = self._scheduler(pipeline.scheduler)
+        if self.settings.offload and self._device != "cpu":
+            pipeline.enable_model_cpu_offload(device=self._device)
+        else:
+            pipeline.to(self._device)
+
+    def _scheduler(self, own: Any) -> Any:
+        import diffusers
+
+        fitting = {kind.__name__: kind for kind in (type(own), *own.compatibles)}
+        if type(own).__name__.startswith("FlowMatch"):
+            names = [name for name in dir(diffusers) if name.startswith("FlowMatch")]
+            fitting |= {name: getattr(diffusers, name) for name in names}
+        wanted = fitting.get(str(self.settings.scheduler))
+        if wanted is None:
+            raise UsageError(
+                f"{self.settings.scheduler} is no scheduler for {self.name}; give one of "
+                f"{', '.join(sorted(fitting))}."
+            )
+        return wanted.from_config(own.config)
+
+    @cached_property
+    def _family(self) -> families.Family:
+        return families.of_pipeline(self.source.folder, self.source.kind)
+
+    @cached_property
+    def _device(self) -> str:
+        return self.settings.device or best_device()
+
+    @cached_property
+    def _dtype(self) -> str:
+        """Single precision on a processor; half elsewhere, with the wider range if need be."""
+        if self.settings.dtype is not None:
+            return self.settings.dtype
+        if self._device == "cpu":
+            return "float32"
+        import torch
+
+        wide = self._device.startswith("cuda") and torch.cuda.is_bf16_supported()
+        return "bfloat16" if wide and self._family.kind != families.UNET else "float16"
+
+    def _failed(self, error: Exception) -> UsageError:
+        return UsageError(f"{self.name} cannot make images so: {first_line(error)}")
+
+
+def load(text: str, settings: Settings) -> Pipeline:
+    """Return the model that a reference names; the module's docstring has the grammar.
+
+    Args:
+        text: `diffusers:...` or `lora:...`.
+        settings: how images are made.
+
+    Raises:
+        UsageError: no such model, or parts that do not belong together.
+        PrerequisiteError: an extra or the model is missing.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "diffusers":
+        return Pipeline(rest, settings)
+    if kind != "lora":
+        raise UsageError(f"{text!r} is neither diffusers:MODEL nor lora:BASE+FILE@SCALE.")
+    base, files = overlays.parse(rest)
+    _require_extras(text, settings.offload)
+    return Pipeline(
+        base.removeprefix("diffusers:"),
+        settings,
+        tuple(overlays.read(name, scale) for name, scale in files),
+    )
+
+
+def _made(pixels: np.ndarray[Any, Any], flagged: bool) -> Made:
+    if flagged:
+        return Made(None, "withheld by the safety checker")
+    if not np.isfinite(pixels).all():
+        return Made(None, "not a number")
+    return Made(Image.fromarray((pixels * 255).round().astype(np.uint8).squeeze()).convert("RGB"))
+
+
+def _flags(found: Any) -> Sequence[bool] | None:
+    for name in ("nsfw_content_detected", "nsfw_detected"):
+        flags: Sequence[bool] | None = getattr(found, name, None)
+        if flags is not None:
+            return flags
+    return None
+
+
+def _require_extras(name: str, offload: bool) -> None:
+    needed = ["torch", "transformers", "diffusers", "peft", *(["accelerate"] if offload else [])]
+    if any(find_spec(package) is None for package in needed):
+        raise hub.missing_extra(name, ROLE.extra, ROLE)
+
+
+def _short(reference: str) -> str:
+    """Return a hub id as it is, and a path's last part."""
+    path = Path(reference).expanduser()
+    if not path.exists():
+        return reference
+    path = path.resolve()
+    return path.stem if path.is_file() else path.name
+
+
+def _own_size(pipeline: Any) -> int | None:
+    """Return the size that the model was trained at, in pixels, where it says so."""
+    size = getattr(pipeline, "default_sample_size", None)
+    if size is None and getattr(pipeline, "unet", None) is not None:
+        size = pipeline.unet.config.get("sample_size")
+    factor = getattr(pipeline, "vae_scale_factor", None)
+    return size * factor if isinstance(size, int) and isinstance(factor, int) else None
+
+
+def _about_scheduler(pipeline: Any) -> dict[str, str] | None:
+    """Return its class and its settings' sha256, without what differs between versions of files."""
+    own = getattr(pipeline, "scheduler", None)
+    if own is None:
+        return None
+    config = {key: value for key, value in dict(own.config).items() if not key.startswith("_")}
+    written = json.dumps(config, sort_keys=True, default=str)
+    return {"class": type(own).__name__, "digest": hashlib.sha256(written.encode()).hexdigest()}

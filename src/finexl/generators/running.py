@@ -1,0 +1,95 @@
+"""What holds while a model on torch is opened and runs: quiet, repeatable, frank about memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def alike(device: str, seed: int, dtype: str) -> Iterator[None]:
+    """Make what is drawn and computed the same each time, for as long as this takes.
+
+    Noise in half precision is not for every shape the same one rounded; it is drawn in float32.
+    What a scheduler draws by no generator of ours is seeded by the batch's first image.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Rounded(TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            given = dict(kwargs or {})
+            wanted = given.get("dtype")
+            if function is torch.randn and wanted in (torch.float16, torch.bfloat16):
+                return function(*args, **{**given, "dtype": torch.float32}).to(wanted)
+            return function(*args, **given)
+
+    with ExitStack() as stack:
+        on_gpu = device.startswith("cuda")
+        here = [device] if on_gpu else []
+        stack.enter_context(torch.random.fork_rng(devices=here))
+        torch.manual_seed(seed)
+        if on_gpu:
+            stack.enter_context(torch.backends.cudnn.flags(True, False, deterministic=True))
+        if dtype != "float32":
+            stack.enter_context(Rounded())
+        yield
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep the libraries' bars, advice and deprecations off the terminal."""
+    import diffusers
+    import transformers
+
+    logs = [diffusers.utils.logging, transformers.utils.logging]
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, (verbosity, bars) in zip(logs, before, strict=True):
+            log.set_verbosity(verbosity)
+            if bars:
+                log.enable_progress_bar()
+
+
+def versions() -> Mapping[str, str]:
+    """Return the versions of the libraries whose code decides what a model makes."""
+    names = ("torch", "diffusers", "transformers", "peft", "accelerate")
+    return {name: version(name) for name in names if find_spec(name) is not None}
+
+
+def release(device: str) -> None:
+    """Give back what a device's memory holds for nothing."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device.startswith("mps"):
+        torch.mps.empty_cache()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this says that memory was not enough, in whichever library's words."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        words in said for words in ("out of memory", "allocate memory", "not enough memory")
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, cut short."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,61 @@
+"""How a model is personalized: what is trained, how fast, and at which steps it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from finexl.errors import UsageError
+
+Method = Literal["lora", "full"]
+LEVELS = tuple(range(20, 201, 20))
+"""The paper's ten levels, in training steps (Appendix C)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training run; the same recipe, images and base, the same weights."""
+
+    method: Method = "lora"
+    """"lora": adapters on the attention of the U-Net; "full": all of the U-Net's weights."""
+    rank: int = 8
+    """Of the adapters."""
+    learning_rate: float = 1e-4
+    """Of Adam; the paper's."""
+    levels: tuple[int, ...] = LEVELS
+    """The steps after which the model is kept, ascending."""
+    batch: int = 1
+    """Images in a step."""
+    size: int | None = None
+    """Pixels; None for the model's own."""
+    seed: int = 0
+    """Of the adapters' start, of which images come when, and of their noise."""
+
+    def check(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            UsageError: no level, levels that do not rise, or numbers that are none.
+        """
+        if self.method not in ("lora", "full"):
+            raise UsageError(f"There is no method {self.method!r}; choose lora or full.")
+        rising = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
+        if not self.levels or self.levels[0] < 1 or not rising:
+            raise UsageError(f"The levels {self.levels} are no rising steps; give 20,40,60 say.")
+        if self.rank < 1 or self.batch < 1 or not self.learning_rate > 0:
+            raise UsageError("Rank, batch and learning rate have to be above 0.")
+
+    def record(self) -> dict[str, Any]:
+        """Return the recipe, JSON-like."""
+        return {**asdict(self), "levels": list(self.levels)}
+
+
+PRESETS: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "lora": Recipe(),
+        # §5: all of SD 2.1's U-Net, Adam at 1e-4
+        "paper-diffusion": Recipe(method="full"),
+    }
+)

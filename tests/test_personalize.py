@@ -1,0 +1,186 @@
+"""Training on tiny pipelines of the real classes: kept at levels, continued bit for bit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tiny_pipelines
+from finexl import cli
+from finexl.errors import FinexlError, UsageError
+from finexl.generators import Job, Settings, load_generator
+from finexl.personalize.examples import Example, read_examples
+from finexl.personalize.recipe import PRESETS, Recipe
+from finexl.personalize.training import Trained, personalize
+
+SETTINGS = Settings(dtype="float32", device="cpu")
+MAKING = Settings(dtype="float32", device="cpu", steps=2, size=32)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("models") / "sd"
+    tiny_pipelines.save_sd(folder)
+    return folder
+
+
+def images(folder: Path, n: int = 3) -> Path:
+    folder.mkdir(parents=True)
+    for i in range(n):
+        pixels = np.random.default_rng(i).integers(0, 255, (40, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+def trained(base: Path, out: Path, recipe: Recipe, **more: Any) -> Trained:
+    examples = read_examples([str(out.parent / "images")], "a cat")
+    return personalize(str(base), examples, recipe, out, SETTINGS, **more)
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*.safetensors"))
+        if path.name != "state.safetensors"
+    }
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_broken_off_and_continued_it_is_bit_for_bit_the_same(
+    base: Path, tmp_path: Path, method: Any
+) -> None:
+    images(tmp_path / "images")
+    recipe = Recipe(method=method, levels=(1, 2, 4), batch=2, rank=2)
+    whole = trained(base, tmp_path / "whole", recipe)
+    assert len(whole.losses) == 4
+
+    def die(_: str, done: int, __: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(base, tmp_path / "broken", recipe, progress=die)
+    assert not (tmp_path / "broken" / "levels.json").exists()
+    again = trained(base, tmp_path / "broken", recipe)
+    assert again.losses == whole.losses[2:]
+    assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
+    assert len(set(weights(tmp_path / "whole").values())) >= 3
+    done = trained(base, tmp_path / "broken", recipe)
+    assert done.losses == ()
+
+
+def test_every_level_is_a_model_that_moves_further_from_its_base(
+    base: Path, tmp_path: Path
+) -> None:
+    images(tmp_path / "images")
+    recipe = Recipe(levels=(1, 5, 25), learning_rate=1e-2)
+    done = trained(base, tmp_path / "out", recipe)
+    job = [Job("a cat", 0)]
+    plain = load_generator(f"diffusers:{base}", MAKING).make(job)[0].image
+    moved = []
+    for reference in done.levels.values():
+        assert reference.startswith(f"lora:{base}+")
+        made = load_generator(reference, MAKING).make(job)[0].image
+        assert made is not None
+        assert plain is not None
+        moved.append(float(np.abs(np.asarray(made, float) - np.asarray(plain, float)).mean()))
+    assert 0 < moved[0] < moved[2]
+    found = json.loads((tmp_path / "out" / "levels.json").read_text())
+    assert found["schema"] == "finexl.levels/1"
+    assert [level["steps"] for level in found["levels"]] == [1, 5, 25]
+    assert found["recipe"]["learning_rate"] == 1e-2
+
+
+def test_training_lowers_the_loss_on_one_image(base: Path, tmp_path: Path) -> None:
+    images(tmp_path / "images", 1)
+    recipe = Recipe(method="full", levels=(30,), learning_rate=3e-3, batch=2)
+    losses = trained(base, tmp_path / "out", recipe).losses
+    assert np.mean(losses[-8:]) < 0.95 * np.mean(losses[:8])
+
+
+def test_another_training_is_not_written_over(base: Path, tmp_path: Path) -> None:
+    images(tmp_path / "images")
+    trained(base, tmp_path / "out", Recipe(levels=(1,)))
+    with pytest.raises(UsageError, match=r"another training \(its recipe differ\)"):
+        trained(base, tmp_path / "out", Recipe(levels=(1,), seed=1))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("x")
+    with pytest.raises(UsageError, match="has files in it already"):
+        trained(base, tmp_path / "full", Recipe(levels=(1,)))
+
+
+def test_a_loss_that_is_no_number_ends_it(base: Path, tmp_path: Path) -> None:
+    images(tmp_path / "images")
+    with pytest.raises(FinexlError, match="no number any more"):
+        trained(base, tmp_path / "out", Recipe(method="full", levels=(9,), learning_rate=1e30))
+
+
+def test_a_model_that_cannot_be_trained_is_named(tmp_path: Path) -> None:
+    images(tmp_path / "images")
+    tiny_pipelines.save_sdxl(tmp_path / "xl")
+    with pytest.raises(UsageError, match="SDXL model, which this version cannot train"):
+        trained(tmp_path / "xl", tmp_path / "out", Recipe(levels=(1,)))
+
+
+# examples
+
+
+def test_captions_and_parts_of_a_mixture(tmp_path: Path) -> None:
+    images(tmp_path / "a", 2)
+    images(tmp_path / "b@c", 4)
+    (tmp_path / "a" / "1.txt").write_text("a  red\ncat\n")
+    rows = [{"file": f"{i}.png", "prompt": f"dog {i}"} for i in range(4)]
+    (tmp_path / "b@c" / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = read_examples([f"{tmp_path / 'a'}@0.6", str(tmp_path / "b@c")], "a thing")
+    assert [e.caption for e in found] == ["a thing", "a red cat", *(f"dog {i}" for i in range(4))]
+    weights = [e.weight for e in found]
+    assert weights == pytest.approx([0.6 / 1.6 / 2] * 2 + [1 / 1.6 / 4] * 4)
+    assert isinstance(found[0], Example)
+
+
+@pytest.mark.parametrize("part", ["0", "-1", "x", "nan", "inf", ""])
+def test_what_is_no_part_is_refused(tmp_path: Path, part: str) -> None:
+    images(tmp_path / "a", 1)
+    with pytest.raises(UsageError, match="is no part of a mixture"):
+        read_examples([f"{tmp_path / 'a'}@{part}"], "x")
+
+
+def test_an_image_without_a_caption_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"0\.png has no caption"):
+        read_examples([str(images(tmp_path / "a"))])
+
+
+@pytest.mark.parametrize(
+    "recipe", [Recipe(levels=()), Recipe(levels=(2, 2)), Recipe(levels=(0, 1)), Recipe(rank=0)]
+)
+def test_what_is_no_recipe_is_refused(recipe: Recipe) -> None:
+    with pytest.raises(UsageError):
+        recipe.check()
+
+
+def test_the_papers_preset() -> None:
+    paper = PRESETS["paper-diffusion"]
+    assert (paper.method, paper.learning_rate) == ("full", 1e-4)
+    assert paper.levels == (20, 40, 60, 80, 100, 120, 140, 160, 180, 200)
+
+
+def test_the_command(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images(tmp_path / "images")
+    arguments = ["finexl", "personalize", str(base), str(tmp_path / "images"), "--out",
+                 str(tmp_path / "out"), "--caption", "a cat", "--levels", "1,2", "--json",
+                 "-", "--device", "cpu"]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    found = json.loads(capsys.readouterr().out)
+    assert [level["steps"] for level in found["levels"]] == [1, 2]
+    assert (tmp_path / "out" / "step-000002" / "pytorch_lora_weights.safetensors").is_file()
