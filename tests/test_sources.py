@@ -109,10 +109,8 @@ def test_without_prompts_neutral_ones_are_made(tmp_path: Path) -> None:
 def test_what_takes_no_seed_is_paired_by_prompt_and_where_prompts_go_is_said(
     tmp_path: Path, painters: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = finexl.sources.load_generator
-
     def closed(reference: str, settings: Settings) -> Generator:
-        load(reference, settings)
+        painters[reference] = Painter(batch=settings.batch or 1, name=reference)
         painters[reference].seeded = not reference.startswith("api")
         painters[reference].notice = None if painters[reference].seeded else "Prompts go away."
         return painters[reference]

@@ -209,7 +209,7 @@ class Pipeline:
 
     @cached_property
     def opened(self) -> Any:
-        """The diffusers pipeline, its adapters laid over it; what is changed in it stays changed."""
+        """The diffusers pipeline with its adapters; what is changed in it stays changed."""
         try:
             with quietly():
                 pipeline = self._loaded()
