@@ -225,6 +225,31 @@ def test_a_resumed_run_takes_corrections_and_remembers_them(
     assert "Nothing changed since this run was fitted last." in same.out
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [("--add", ""), ("--drop", ""), ("--add", "x" * 300), ("--add", "moody", "--drop", "moody")],
+)
+def test_a_correction_that_cannot_work_leaves_the_run_as_it_was(
+    command: Command, wrong: tuple[str, ...]
+) -> None:
+    base, tuned = two_sets()
+    assert command("explain", base, tuned, "--run", "run").code == 0
+    before = Path("run/run.json").read_bytes()
+    refused = command("explain", "--resume", "run", *wrong)
+    assert refused.code == 2
+    assert Path("run/run.json").read_bytes() == before
+    assert command("explain", "--resume", "run").code == 0
+
+
+def test_what_is_added_is_spelled_as_the_pool_has_it(command: Command) -> None:
+    base, tuned = two_sets()
+    done = command("explain", base, tuned, "--add", "Film-Grain", "--add", "film  grain", "--json",
+                   "a.json")  # fmt: skip
+    assert done.code == 0, done.err
+    kept = [a.concept for a in (*read().aspects, *read().less)]
+    assert [concept for concept in kept if "grain" in concept.casefold()] == ["film grain"]
+
+
 def test_what_if(command: Command) -> None:
     base, tuned = two_sets()
     assert command("explain", base, tuned, "--run", "run", "--json", "a.json").code == 0

@@ -193,3 +193,9 @@ def test_the_cosine_error_of_noise_alone_or_of_one_prompt_is_1() -> None:
     rows = np.random.default_rng(0).normal(size=(20, 60))
     assert cosine_error(Paired(rows - rows.mean(axis=0))) == 1.0
     assert cosine_error(Paired(rows[:1])) == 1.0
+
+
+@pytest.mark.parametrize("goal", [0.0, -1.0, 0.06, 1.0, float("nan")])
+def test_a_goal_that_would_make_differences_of_noise_is_refused(goal: float) -> None:
+    with pytest.raises(UsageError, match="above 0 and at most 0.05"):
+        find_sides(Asked("diffusers:a", "diffusers:b", until=goal), Run())

@@ -47,7 +47,6 @@ def ask_until_the_end(limited: Limited, question: Question = ASKED) -> str:
 @pytest.mark.parametrize(
     ("text", "limits"),
     [
-        ("", Limits()),
         ("requests=40", Limits(requests=40)),
         (
             "requests=40, tokens=200_000,usd=1.5,price=2.5/10",
@@ -191,3 +190,9 @@ def test_questions_that_are_under_way_count_too() -> None:
         gate.wait(10)
         assert [reply.result().text for reply in pending] == ["vivid"] * 2
     assert limited.spent == Spent(2, 180, 20)
+
+
+@pytest.mark.parametrize("text", ["", " ", ","])
+def test_a_text_that_sets_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="sets no limit"):
+        Limits.parse(text)

@@ -97,6 +97,8 @@ def candidates(
         )
     # corrections come last: they change what is fitted, and never what a model is asked
     proposed = () if found is None else found.concepts
+    pool = pool_with(proposed)
+    added = _spelled(added, pool)
     pool = _without(pool_with(proposed, added), options.drop)
     chosen = {concept.text.casefold() for concept in proposed}
     if retrieved:
@@ -110,6 +112,16 @@ def candidates(
         retrieved,
         (*_corrections(options), *_strays(options, found), *_unanswered(found)),
     )
+
+
+def _spelled(added: Sequence[Concept], pool: Sequence[Concept]) -> list[Concept]:
+    """Return what is added, each as the pool spells it where it has it: film-grain, Film Grain."""
+    if not added:
+        return []
+    from finexl.concepts.cleaning import key_of
+
+    known = {key_of(concept.text): concept for concept in reversed(pool)}
+    return [known.setdefault(key_of(concept.text), concept) for concept in added]
 
 
 def _places(pool: Sequence[Concept], texts: Collection[str]) -> tuple[int, ...]:

@@ -165,7 +165,7 @@ def _require(vlm: VLM, heard: Heard, proposals: Sequence[Proposal], run: Run) ->
     """Refuse to go on as if nobody had been asked."""
     if not heard.replies:
         raise NoReplyError(
-            f"{vlm.name} answered none of the {heard.asked} questions: {heard.failures[0]}"
+            f"{vlm.name} answered none of {heard.asked} questions. {heard.failures[0]}"
         )
     if proposals:
         return

@@ -305,11 +305,16 @@ def _about_looking(
             f"{what} by looking at the very images that are measured here: they fit these better "
             "than they would fit new ones, so that they get no q and are not called significant.",
         )
+    stand_in = (
+        " In so long a list a word can stand in for another that is not there: look at the pairs."
+        if found.retrieved
+        else ""
+    )
     noun = "images" if compared.matched.kind == "none" else "pairs"
     sizes = [_size(part) for part in (compared, measured)]
     return (
         f"{what} by looking at {sizes[0] - sizes[1]:,} of the {sizes[0]:,} {noun}; everything here "
-        f"is measured on the other {sizes[1]:,}.",
+        f"is measured on the other {sizes[1]:,}.{stand_in}",
     )
 
 

@@ -177,6 +177,16 @@ class Run:
         """Write explanation.json."""
         self._write("explanation.json", explanation.to_json())
 
+    def record(self) -> dict[str, Any] | None:
+        """Return run.json as it is; None where there is none that can be read."""
+        if self.folder is None:
+            return None
+        try:
+            found = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and "state" in found else None
+
     def explanation(self) -> Explanation | None:
         """Return the run's answer so far; None where there is none that can be read."""
         if self.folder is None:

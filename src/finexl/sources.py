@@ -34,8 +34,8 @@ MAX_SEEDS = 10_000
 MOST_TELLING = 0.9
 """With a larger cosine error nothing can be said of how many prompts it would take."""
 MOST_UNTIL = 0.05
-"""The largest goal. With larger ones the looking itself makes differences out of noise: where there
-is none, up to a fifth of the runs that ended early at a goal of 0.2 called it detected."""
+"""The largest goal. With larger ones the looking itself makes differences out of noise: see
+`benchmarks/until.py`."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,11 @@ def find_sides(
         UsageError: a side that is none, no prompts for a model, or a model that does not work.
         PrerequisiteError: an extra, a model, a key or a host is missing.
     """
+    if asked.until is not None and not 0 < asked.until <= MOST_UNTIL:
+        raise UsageError(
+            f"--until {asked.until:g}: give an error above 0 and at most {MOST_UNTIL:g}; with a "
+            "larger one, stopping makes differences out of noise."
+        )
     if not asked.makes:
         return Sides(read_images(asked.base), read_images(asked.personalized), asked.prompts)
     if run.folder is None:

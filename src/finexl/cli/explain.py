@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -136,7 +135,9 @@ def explain(
     vlm_template: Annotated[
         Template, typer.Option(help="The words in which it is asked.")
     ] = Template.original,
-    vlm_rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Questions at first.")] = 6,
+    vlm_rounds: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="Questions at first.")
+    ] = 6,
     vlm_pairs: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs in a question.")] = 3,
     vlm_limit: Annotated[
         str | None,
@@ -171,8 +172,6 @@ def explain(
     until: Annotated[
         float | None,
         typer.Option(
-            min=0.0001,
-            max=0.05,
             metavar="ERROR",
             help="Make images until V_div's estimated cosine error is this small: 0.03, say.",
         ),
@@ -305,6 +304,7 @@ def explain(
 def _explained(
     run: Run, asked: dict[str, Any], *, show_progress: bool
 ) -> tuple[Explained, dict[str, Any]]:
+    from finexl.answer import created
     from finexl.encoders import load_encoder
     from finexl.pipeline import explain_sets
     from finexl.sources import find_sides
@@ -313,7 +313,7 @@ def _explained(
         "options": absolute(asked),
         "versions": {"finexl": __version__, "python": platform.python_version()},
         "state": "running",
-        "started": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "started": created(),
     }
     try:
         sides = sides_of(asked)
@@ -324,6 +324,7 @@ def _explained(
     except FinexlError:
         run.remove_if_empty()
         raise
+    before = run.record()
     run.save_record(record)
     try:
         with progress_bars(show_progress) as progress:
@@ -335,7 +336,8 @@ def _explained(
             )
         record["state"] = "done"
     except Exception:
-        record["state"] = "failed"
+        # what cannot work is not remembered: the run stays what it was
+        record = {**(before or record), "state": "failed" if before is None else before["state"]}
         raise
     finally:
         run.save_record(record)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from finexl.errors import UsageError
 from finexl.vlm.announced import Announced
 from finexl.vlm.base import VLM, Part, Question, Reply
 from finexl.vlm.limits import Limited, LimitReachedError, Limits, Spent
@@ -45,6 +46,8 @@ def load_vlm(reference: str) -> VLM:
     """
     from finexl.vlm import openai, scripted
 
+    if not reference.strip():
+        raise UsageError("--vlm names no model; write openai:MODEL, say.")
     kind, colon, rest = reference.partition(":")
     if colon and kind == "scripted":
         return scripted.from_file(Path(rest).expanduser(), reference)
@@ -53,4 +56,8 @@ def load_vlm(reference: str) -> VLM:
     from finexl import hub
     from finexl.vlm.local import Local
 
+    folder = Path(reference).expanduser()
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        # said before its files are read through: it may be anything
+        raise UsageError(f"{folder} is no vision-language model: it has no config.json.")
     return Local(reference, hub.locate(reference, hub.VLM))

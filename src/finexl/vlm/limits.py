@@ -61,6 +61,8 @@ class Limits:
             if given.keys() & read:
                 raise UsageError(f"The limit {name}= is given twice.")
             given |= read
+        if not given:
+            raise UsageError("--vlm-limit sets no limit; write requests=40, say.")
         requests, tokens = given.pop("requests", None), given.pop("tokens", None)
         return cls(
             None if requests is None else int(requests),
@@ -178,8 +180,9 @@ class Limited:
         tokens_in = spent.tokens_in + sum(tokens for tokens, _ in coming)
         tokens_out = spent.tokens_out + sum(tokens for _, tokens in coming)
         if limits.requests is not None and requests > limits.requests:
+            noun = "request" if limits.requests == 1 else "requests"
             raise LimitReachedError(
-                f"The limit of {limits.requests:,} requests to {self.name} is reached."
+                f"The limit of {limits.requests:,} {noun} to {self.name} is reached."
             )
         if limits.tokens is not None and tokens_in + tokens_out > limits.tokens:
             raise LimitReachedError(
