@@ -82,7 +82,7 @@ def test_it_is_said_in_words_and_in_json(explained: Explained) -> None:
     found = what_if(explained, "less blurry")
     text = render_what_if(found)
     assert text.startswith("Without the part that is more blurry, ")
-    assert "not a prediction" in text
+    assert "its own matter" in text
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert data["schema"] == "finexl.what-if/1"
     assert data["concept"] == "blurry"

@@ -74,18 +74,26 @@ def what_if(explained: Explained, wish: str) -> WhatIf:
             Moved(explained.texts[j], float(before[j]), float(after[j]))
             for j in others[:CANDIDATES]
         ),
-        pairs=_changed(explained, G, chosen, i),
+        pairs=_changed(explained, names[i], float(np.sign(kept[i].score))),
     )
 
 
-def _changed(explained: Explained, G: Array, chosen: list[int], i: int) -> tuple[Changed, ...]:
+def scores(explained: Explained, rows: Array, concept: str) -> Array:
+    """Return (n,): the joint score of an aspect in each pair divergence (n, d) alone."""
+    chosen = [k.index for k in explained.analysis.kept]
+    i = [explained.texts[j] for j in chosen].index(concept)
+    G = explained.measure.inside(explained.vectors)
+    L = functionals(G, chosen, explained.measure.method.ridge)
+    length = float(np.linalg.norm(G[chosen[i]])) / explained.measure.frame.scale
+    each: Array = explained.measure.inside(rows) @ L[i] * length
+    return each
+
+
+def _changed(explained: Explained, found: str, way: float) -> tuple[Changed, ...]:
     """Return the pairs with most of the aspect: their own joint score of it."""
     rows = explained.evidence.rows
     if rows is None:
         return ()
-    L = functionals(G, chosen, explained.measure.method.ridge)
-    length = float(np.linalg.norm(G[chosen[i]])) / explained.measure.frame.scale
-    each = explained.measure.inside(rows) @ L[i] * length
-    way = np.sign(explained.analysis.kept[i].score)
+    each = scores(explained, rows, found)
     order = [j for j in np.argsort(-each * way, kind="stable")[:PAIRS] if each[j] * way > 0]
     return tuple(Changed(int(j), explained.caption(int(j)), float(each[j])) for j in order)

@@ -28,6 +28,18 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """Some pairs made again in another way, and what became of the aspect in them."""
+
+    how: str
+    pairs: int
+    before: float
+    """The aspect's mean joint score in these pairs."""
+    predicted: float
+    observed: float
+
+
+@dataclass(frozen=True)
 class WhatIf:
     """V_div less one aspect's part of it, w·f(C)."""
 
@@ -43,6 +55,8 @@ class WhatIf:
     """The other candidates with the largest effects in what is left."""
     pairs: tuple[Changed, ...]
     """Those that would change most; none where the sets are unpaired."""
+    tried: tuple[Tried, ...] = ()
+    """What a model made of these pairs when told so; none where there is no model to ask."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -50,7 +64,7 @@ class WhatIf:
         def plain(value: object) -> object:
             if isinstance(value, tuple):
                 return [plain(item) for item in value]
-            if isinstance(value, (Moved, Changed)):
+            if isinstance(value, (Moved, Changed, Tried)):
                 return {key: plain(item) for key, item in vars(value).items()}
             return float(f"{value:.6g}") if isinstance(value, float) else value
 

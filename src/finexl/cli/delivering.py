@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from finexl.cli.asking import sides_of
+from finexl.cli.progress import progress_bars
+
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
     from finexl.pipeline import Explained
+    from finexl.runs import Run
 
 
 def deliver(
@@ -49,15 +54,30 @@ def deliver(
             typer.echo(f"\nReport: {printable(str(html))}")
 
 
-def deliver_what_if(explained: Explained, wish: str, json: str | None, quiet: bool) -> None:
+def deliver_what_if(
+    explained: Explained,
+    asked: dict[str, Any],
+    run: Run,
+    wish: str,
+    json: str | None,
+    quiet: bool,
+) -> None:
     """Print what is left without an aspect; JSON alone where that is asked for."""
     import json as codec
 
     from finexl.files import write_atomic
     from finexl.report import render_what_if
+    from finexl.trying import try_out
     from finexl.undo import what_if
 
     found = what_if(explained, wish)
+    if run.folder is not None:
+        settings = sides_of(asked).settings
+        with progress_bars(not quiet) as progress:
+            tried = try_out(
+                explained, found, asked["personalized"], settings, run.folder / "images", progress
+            )
+        found = replace(found, tried=tried)
     text = codec.dumps(found.to_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     if json == "-":
         typer.echo(text, nl=False)

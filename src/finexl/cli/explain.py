@@ -291,7 +291,7 @@ def explain(
     alone = what_if is not None and json == "-"  # JSON is printed without anything else
     deliver(explained, record, json if what_if is None else None, html, markdown, quiet or alone)
     if what_if is not None:
-        deliver_what_if(explained, what_if, json, quiet)
+        deliver_what_if(explained, asked, folder, what_if, json, quiet)
     elif before is not None and json != "-" and not quiet:
         from finexl.report import changes
 

@@ -48,9 +48,17 @@ def render_what_if(found: WhatIf) -> str:
         lines += [
             f"  {numbers.score(pair.by)}  {wording.plain(pair.caption)}" for pair in found.pairs
         ]
+    if found.tried:
+        lines += ["", "Tried on these pairs, the aspect's mean score:"]
+        lines += [
+            f"  {wording.plain(t.how)} ({t.pairs} pairs): {numbers.score(t.before)} → "
+            f"{numbers.score(t.observed)} (predicted {numbers.score(t.predicted)})"
+            for t in found.tried
+        ]
     lines += [
         "",
-        "This is arithmetic on the measured change, not a prediction of what the model would do.",
+        "The effects are arithmetic on the measured change: how a model takes being told so is its "
+        "own matter.",
     ]
     return "\n".join(lines)
 
