@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -179,13 +180,10 @@ def test_a_limit_ends_the_asking_and_counts_earlier_attempts(
 
 
 def test_a_large_picture_is_sent_small(command: Command, server: Server) -> None:
-    base, tuned = draw("base"), draw("tuned", 90)
-    for folder in (base, tuned):
-        for i in range(7):
-            Image.effect_noise((2600, 2600), 90).convert("RGB").save(folder / f"{i}.png")
-            if i == 0:
-                assert (folder / "0.png").stat().st_size > 5_000_000
-            Image.effect_noise((8, 8), 90).convert("RGB").save(folder / f"{max(i, 1)}.png")
+    base, tuned = two_sets()
+    pixels = np.random.default_rng(0).integers(0, 255, (2600, 2600, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tuned / "0.png", compress_level=0)
+    assert (tuned / "0.png").stat().st_size > 20_000_000
     server.answers = said("- reddish")
     done = command("explain", base, tuned, "--vlm", f"{server.address}/v1#gpt", "--vlm-pairs", 7)
     assert done.code == 0, done.err
