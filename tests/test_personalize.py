@@ -104,6 +104,38 @@ def test_training_lowers_the_loss_on_one_image(base: Path, tmp_path: Path) -> No
     assert np.mean(losses[-8:]) < 0.95 * np.mean(losses[:8])
 
 
+@pytest.mark.parametrize("kind", ["v_prediction", "flow", "epsilon"])
+def test_what_the_model_should_say_takes_the_noise_away(base: Path, kind: str) -> None:
+    import torch
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+
+    from finexl.personalize.training import _Run
+
+    pipeline = load_generator(f"diffusers:{base}", MAKING).opened  # type: ignore[attr-defined]
+    if kind == "flow":
+        pipeline.scheduler = DPMSolverMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+        )
+    else:
+        pipeline.scheduler = DDIMScheduler(prediction_type=kind)
+    run = _Run(pipeline, "base", [], Recipe(size=32), Path())
+    rng = np.random.default_rng(0)
+    latents, noise = (torch.tensor(rng.normal(size=(2, 4, 4, 4))).float() for _ in range(2))
+    noisy, times, target = run._noised(latents, noise, rng)
+    if kind == "flow":
+        assert ((times > 0) & (times < 1000)).all()
+        part = (times / 1000).view(-1, 1, 1, 1)
+        torch.testing.assert_close(noisy - part * target, latents)
+        return
+    found = pipeline.scheduler
+    found.set_timesteps(1000)
+    for i in range(2):
+        step = found.step(target[i], times[i], noisy[i])
+        torch.testing.assert_close(
+            step.pred_original_sample, latents[i].clamp(-1, 1), atol=2e-3, rtol=0
+        )
+
+
 def test_another_training_is_not_written_over(base: Path, tmp_path: Path) -> None:
     images(tmp_path / "images")
     trained(base, tmp_path / "out", Recipe(levels=(1,)))

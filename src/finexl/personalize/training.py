@@ -178,14 +178,17 @@ class _Run:
         import torch
 
         scheduler, n = self.scheduler, len(latents)
-        if type(scheduler).__name__.startswith("FlowMatch"):
-            sigma = _tensor(rng.uniform(size=(n, 1, 1, 1)), latents)
-            times = sigma.flatten() * scheduler.config.num_train_timesteps
+        config = scheduler.config
+        kind = getattr(config, "prediction_type", "epsilon")
+        if type(scheduler).__name__.startswith("FlowMatch") or kind == "flow_prediction":
+            shift = getattr(config, "flow_shift", None) or getattr(config, "shift", None) or 1.0
+            drawn = rng.uniform(size=(n, 1, 1, 1))
+            sigma = _tensor(shift * drawn / (1 + (shift - 1) * drawn), latents)
+            times = sigma.flatten() * config.num_train_timesteps
             return (1 - sigma) * latents + sigma * noise, times, noise - latents
-        count = scheduler.config.num_train_timesteps
+        count = config.num_train_timesteps
         times = torch.tensor(rng.integers(0, count, n), device=self.device)
         noisy = scheduler.add_noise(latents, noise, times)
-        kind = getattr(scheduler.config, "prediction_type", "epsilon")
         if kind == "epsilon":
             return noisy, times, noise
         if kind == "v_prediction":
