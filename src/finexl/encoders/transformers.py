@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
 
-from finexl.devices import best_device, torch_threads
+from finexl.devices import best_device, quietly, torch_threads
 from finexl.encoders.torch import TorchEncoder
 from finexl.errors import PrerequisiteError, UsageError
 from finexl.hub import missing_extra, require_safetensors
@@ -160,7 +159,7 @@ class TwoTowers(TorchEncoder):
     def _opened(self, kind: Any, **settings: Any) -> Any:
         """Open one part of the model from its folder; nothing is fetched, no code of its is run."""
         try:
-            with _quietly(self._libraries[0]):
+            with quietly(self._libraries[0]):
                 return kind.from_pretrained(
                     self.files.folder, local_files_only=True, trust_remote_code=False, **settings
                 )
@@ -173,18 +172,3 @@ class TwoTowers(TorchEncoder):
                 f"{self.files.folder} is not a model that transformers can open as an encoder: "
                 f"{first}"
             ) from error
-
-
-@contextmanager
-def _quietly(transformers: Any) -> Iterator[None]:
-    """Keep the library's progress bars and advice off the terminal while a model is opened."""
-    logging = transformers.utils.logging
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from finexl import devices
+
 
 @contextmanager
 def alike(device: str, seed: int, dtype: str) -> Iterator[None]:
@@ -50,20 +52,13 @@ def quietly() -> Iterator[None]:
     import diffusers
     import transformers
 
-    logs = [diffusers.utils.logging, transformers.utils.logging]
-    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
-    for log in logs:
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, (verbosity, bars) in zip(logs, before, strict=True):
-            log.set_verbosity(verbosity)
-            if bars:
-                log.enable_progress_bar()
+    with (
+        devices.quietly(diffusers, transformers),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def versions() -> Mapping[str, str]:

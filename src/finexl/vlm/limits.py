@@ -8,7 +8,8 @@ import threading
 from dataclasses import dataclass, field
 
 from finexl.errors import NoReplyError, UsageError
-from finexl.vlm.base import VLM, Question, Reply
+from finexl.vlm.base import Question, Reply
+from finexl.vlm.wrapped import Wrapped
 
 PICTURE_TOKENS = 1000
 """What a picture is taken to cost where the model does not count: about what 768 pixels do."""
@@ -93,7 +94,7 @@ class Spent:
 
 
 @dataclass
-class Limited:
+class Limited(Wrapped):
     """A model that stops before a limit is passed; everything else is the model's own.
 
     A question is taken to need what the most expensive one so far did, or before the first reply
@@ -101,7 +102,6 @@ class Limited:
     that a model repeated count too, where it says so (`repeats`).
     """
 
-    vlm: VLM
     limits: Limits
     before: Spent = field(default_factory=Spent)
     """What earlier attempts of the same run used."""
@@ -112,32 +112,12 @@ class Limited:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._repeated_before = self._repeats
-
-    @property
-    def name(self) -> str:
-        """See `VLM.name`."""
-        return self.vlm.name
-
-    @property
-    def revision(self) -> str:
-        """See `VLM.revision`."""
-        return self.vlm.revision
-
-    @property
-    def concurrency(self) -> int:
-        """See `VLM.concurrency`."""
-        return self.vlm.concurrency
-
-    @property
-    def notice(self) -> str | None:
-        """See `VLM.notice`."""
-        return self.vlm.notice
+        self._repeated_before = self.repeats
 
     @property
     def spent(self) -> Spent:
         """What this and earlier attempts used, in questions that came to an end."""
-        repeated = self._repeats - self._repeated_before
+        repeated = self.repeats - self._repeated_before
         return self.before.plus(
             self._done.requests + repeated, self._done.tokens_in, self._done.tokens_out
         )
@@ -199,10 +179,6 @@ class Limited:
     def _expected(self, question: Question) -> tuple[int, int]:
         """Return tokens in and out that a question may need."""
         return self._most if self._most[0] else _guess(question)
-
-    @property
-    def _repeats(self) -> int:
-        return int(getattr(self.vlm, "repeats", 0))
 
 
 def _guess(question: Question, reply: Reply | None = None) -> tuple[int, int]:

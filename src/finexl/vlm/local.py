@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from finexl import hub
-from finexl.devices import best_device, torch_threads
+from finexl.devices import best_device, quietly, torch_threads
 from finexl.errors import NoReplyError, PrerequisiteError, UsageError
 from finexl.hub import Files
 from finexl.vlm.base import Question, Reply
@@ -59,7 +57,7 @@ class Local:
             _, torch = self._libraries
             model, processor = self._model, self._processor
             try:
-                with _quietly(self._libraries[0]), torch_threads(self.threads):
+                with quietly(self._libraries[0]), torch_threads(self.threads):
                     inputs = self._inputs(processor, question).to(model.device, model.dtype)
                     with torch.inference_mode():
                         found = model.generate(
@@ -210,7 +208,7 @@ class Local:
     def _opened(self, kind: Any, **settings: Any) -> Any:
         """Open one part of the model from its folder; nothing is fetched, no code of its is run."""
         try:
-            with _quietly(self._libraries[0]):
+            with quietly(self._libraries[0]):
                 return kind.from_pretrained(
                     self.files.folder, local_files_only=True, trust_remote_code=False, **settings
                 )
@@ -263,18 +261,3 @@ def _out_of_memory(error: BaseException) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-@contextmanager
-def _quietly(transformers: Any) -> Iterator[None]:
-    """Keep the library's progress bars and advice off the terminal."""
-    logging = transformers.utils.logging
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
