@@ -17,7 +17,7 @@ from finexl.core.divergence import Paired, cosine_error
 from finexl.errors import UsageError
 from finexl.generators import Generator, Settings
 from finexl.runs import Run
-from finexl.sources import Asked, find_sides, is_model, read_seeds
+from finexl.sources import Asked, absolute, find_sides, is_model, read_seeds
 from test_making import Painter
 
 Made = dict[str, Painter]
@@ -199,3 +199,18 @@ def test_the_cosine_error_of_noise_alone_or_of_one_prompt_is_1() -> None:
 def test_a_goal_that_would_make_differences_of_noise_is_refused(goal: float) -> None:
     with pytest.raises(UsageError, match="above 0 and at most"):
         find_sides(Asked("diffusers:a", "diffusers:b", until=goal), Run())
+
+
+def test_a_references_files_are_named_from_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("base").mkdir()
+    for name in ("x.safetensors", "y.safetensors"):
+        Path(name).touch()
+    assert absolute("diffusers:base") == f"diffusers:{tmp_path}/base"
+    assert absolute("diffusers:owner/name@v2") == "diffusers:owner/name@v2"
+    assert absolute("lora:base+x.safetensors@0.5+y.safetensors") == (
+        f"lora:{tmp_path}/base+{tmp_path}/x.safetensors@0.5+{tmp_path}/y.safetensors@1"
+    )
+    assert absolute("api:openai:m") == "api:openai:m"

@@ -7,6 +7,7 @@ few at a time until V_div's estimated cosine error (Appendix E) is small enough.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -69,6 +70,25 @@ class Sides:
 def is_model(reference: str) -> bool:
     """Whether this names a model; what exists as a file or folder is none."""
     return REFERENCE.match(reference) is not None and not Path(reference).exists()
+
+
+def absolute(reference: str) -> str:
+    """Return a model's reference with its files' paths absolute, so that it holds anywhere."""
+    kind, _, rest = reference.partition(":")
+    if kind == "diffusers":
+        return f"{kind}:{_absolute(rest)}"
+    if kind != "lora":
+        return reference
+    from finexl.generators.adapters import parse
+
+    base, files = parse(rest)
+    parts = [f"{_absolute(name)}@{scale:g}" for name, scale in files]
+    return f"{kind}:" + "+".join([_absolute(base), *parts])
+
+
+def _absolute(name: str) -> str:
+    path = Path(name).expanduser()
+    return os.path.abspath(path) if path.exists() else name  # noqa: PTH100 - keeps symlinks
 
 
 def read_seeds(text: str) -> tuple[int, ...]:

@@ -58,11 +58,16 @@ def _makes(asked: dict[str, Any]) -> bool:
 
 def absolute(asked: dict[str, Any]) -> dict[str, Any]:
     """Return what is asked as run.json keeps it: a run can be resumed from any folder."""
+    from finexl.sources import absolute as of_model
     from finexl.sources import is_model
 
     found = {key: str(v) if isinstance(v, Path) else v for key, v in asked.items()}
     for key in ("base", "personalized", "prompts", "concepts", "only_concepts", "exclude"):
-        if found[key] is not None and not is_model(found[key]):
+        if found[key] is None:
+            continue
+        if is_model(found[key]):
+            found[key] = of_model(found[key])
+        else:
             found[key] = os.path.abspath(found[key])  # noqa: PTH100 - keeps symlinks
     return found
 
