@@ -239,7 +239,9 @@ def _misfit(adapter: Adapter, name: str, error: Exception) -> UsageError:
 def _longest(pieces: list[str], scaled: bool) -> tuple[str, list[str]]:
     for count in range(len(pieces), 1, -1):
         piece = "+".join(pieces[:count])
-        names = (piece, piece.rpartition("@")[0]) if scaled else (piece,)
+        name, _, scale = piece.rpartition("@")
+        # a scale has no "+": what follows one is the next file
+        names = (piece, name) if scaled and "+" not in scale else (piece,)
         if any(name and Path(name).expanduser().exists() for name in names):
             return piece, pieces[count:]
     return pieces[0], pieces[1:]
