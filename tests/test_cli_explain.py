@@ -386,6 +386,7 @@ REFUSED: dict[str, tuple[Callable[[], list[object]], str]] = {
     "a model": (lambda: ["gan:x", draw("tuned"), "--prompts", prompts(7)], "cannot run"),
     "--vlm": (just("--vlm", "x"), "'x' is no name that is known here"),
     "--vlm without a model": (just("--vlm", "http://127.0.0.1/v1"), "#"),
+    "--vlm-rounds": (just("--vlm-rounds", 3), "--vlm-rounds is for a model that looks"),
     "--vlm-limit": (just("--vlm-limit", "requests=3"), "give one with --vlm"),
     "a wrong limit": (just("--vlm", "openai:x", "--vlm-limit", "euros=3"), "is no limit"),
     "--image-seeds": (just("--image-seeds", "0-3"), "for models that make images"),

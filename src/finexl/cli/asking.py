@@ -30,6 +30,13 @@ def settled(
     """Return the run folder and what is asked, with what a resumed run was asked before."""
     from finexl.runs import Run, default_folder
 
+    looking = [
+        key for key in ("vlm_template", "vlm_rounds", "vlm_pairs") if _is_typed(context, key)
+    ]
+    if resume is None and asked["vlm"] is None and looking:
+        raise UsageError(
+            f"--{looking[0].replace('_', '-')} is for a model that looks; give one with --vlm."
+        )
     if resume is not None:
         if run is not None:
             raise UsageError("Give --run or --resume, not both: a resumed run keeps its folder.")
