@@ -96,6 +96,7 @@ else.
 
 ```python
 from diffusers import DiffusionPipeline
+
 pipe = DiffusionPipeline.from_pretrained("examples/models/scenes-diffusion", use_safetensors=True)
 pipe("a red star on a grey background", num_inference_steps=20, guidance_scale=3).images[0]
 ```
@@ -138,7 +139,8 @@ scene comes out striped. Batches of {batch}, AdamW at 2e-3; `python scripts/trai
 
 ```python
 pipe.load_lora_weights(
-    "examples/models/scenes-striped-lora", weight_name="step-400.safetensors",
+    "examples/models/scenes-striped-lora",
+    weight_name="step-400.safetensors",
     adapter_name="striped",
 )
 pipe.set_adapters("striped", 0.5)
