@@ -104,22 +104,21 @@ def concepts_experiment(
     if vlm is not None:
         finders[vlm.name] = vlm
     descriptions = [one.description for one in sets]
+    # descriptions of different sets are compared under neutral prompts
+    measure = Measure(encoder, "subspace", (), seed)
+    targets = unit_rows(measure.inside(measure.vectors(descriptions).vectors))
     rows = []
     for name, looker in finders.items():
         named: list[Named | None] = []
         vectors: list[Array] = []
-        targets: Array | None = None
         for number, one in enumerate(sets):
             progress(f"Concepts by {name}", number, len(sets))
             explained = _explained(one, encoder, looker, inquiry, seed, runs(name, one.description))
-            measure = _neutral(encoder, seed)
-            targets = measure.inside(measure.vectors(descriptions).vectors)
             words = None if explained is None else _named(explained)
             named.append(words)
             vectors.append(np.zeros(targets.shape[1]) if words is None else _vector(words, measure))
         progress(f"Concepts by {name}", len(sets), len(sets))
-        assert targets is not None
-        cosines = unit_rows(np.array(vectors)) @ unit_rows(targets).T
+        cosines = unit_rows(np.array(vectors)) @ targets.T
         known = np.array([words is not None for words in named])
         by_encoder = _by_encoder(cosines, known)
         rows.append(_row(name, f"encoder {encoder.name}", known, by_encoder, DRAWS, seed))
@@ -153,11 +152,6 @@ def _named(explained: Explained) -> Named | None:
         return None
     words, weights = zip(*found, strict=True)
     return Named(words, weights)
-
-
-def _neutral(encoder: Encoder, seed: int) -> Measure:
-    """Return how concepts are mapped where descriptions of different sets are compared."""
-    return Measure(encoder, "subspace", (), seed)
 
 
 def _vector(named: Named, measure: Measure) -> Array:

@@ -14,13 +14,13 @@ of it is written.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -39,7 +39,8 @@ EARLY = 8
 """So many blank images at the start, and no other, end the making: the model is broken."""
 
 Progress = Callable[[str, int, int], None]
-Stop = Callable[[Sequence[Picture]], bool]
+_Key: TypeAlias = tuple[str, int]
+_Row: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,6 @@ class Making:
     """How many images could not be used, by reason."""
     batch: int
     """Images at once in the end: smaller than asked for where memory ran out."""
-    seconds: float
-    """Spent on making, this time."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -94,9 +93,9 @@ def make_all(
         UsageError: the folder holds another model's images, or the model makes blank ones only.
         FinexlError: as the generator; what was made until then is kept.
     """
-    begun = time.monotonic()
     _claim(folder, generator)
-    known = _read(folder)
+    listed = _read(folder)
+    known = {key: row for key, row in listed.items() if _is_there(folder, row)}
     batch = max(1, generator.batch)
     done = sum(_key(job) in known for job in jobs)
     progress(f"Making {generator.name}", done, len(jobs))
@@ -115,16 +114,13 @@ def make_all(
                 continue
             for job, one in zip(some, made, strict=True):
                 if _key(job) not in known:
-                    known[_key(job)] = _write(folder, job, _checked(one))
+                    known[_key(job)] = _write(folder, job, _checked(one), listed)
                     done += 1
                     progress(f"Making {generator.name}", done, len(jobs))
             _give_up_early(generator, known)
         start += len(some)
     rows = [(job, known[_key(job)]) for job in jobs]
-    blanks: dict[str, int] = {}
-    for _, row in rows:
-        if row.get("blank"):
-            blanks[row["blank"]] = blanks.get(row["blank"], 0) + 1
+    blanks = _blanks(row for _, row in rows)
     if sum(blanks.values()) > MOST_BLANK * len(jobs):
         raise UsageError(_all_blank(generator, blanks, len(jobs)))
     pictures = tuple(
@@ -132,10 +128,10 @@ def make_all(
         for job, row in rows
         if not row.get("blank")
     )
-    return Making(pictures, blanks, batch, time.monotonic() - begun)
+    return Making(pictures, blanks, batch)
 
 
-def _key(job: Job) -> tuple[str, int]:
+def _key(job: Job) -> _Key:
     return job.prompt, job.seed
 
 
@@ -157,38 +153,29 @@ def _name(job: Job) -> str:
     return f"{key_of(job.prompt)[:16]}-{job.seed}.png"
 
 
-def _write(folder: Path, job: Job, made: Made) -> dict[str, Any]:
+def _write(folder: Path, job: Job, made: Made, listed: Mapping[_Key, _Row]) -> _Row:
     """Write an image and then its line, so that a line's image is always there."""
     about = {"prompt": job.prompt, "seed": job.seed}
     if made.image is None or made.blank is not None:
-        row = {"blank": made.blank or "no image", **about}
-        append_line(folder / BLANKS, json.dumps(row, ensure_ascii=False))
-        return row
-    name = _name(job)
+        blank: _Row = {"blank": made.blank or "no image", **about}
+        append_line(folder / BLANKS, json.dumps(blank, ensure_ascii=False))
+        return blank
+    row: _Row = {"file": _name(job), **about}
     file = BytesIO()
     made.image.convert("RGB").save(file, "PNG")
-    write_atomic(folder / name, file.getvalue())
-    row = {"file": name, **about}
-    line = json.dumps(row, ensure_ascii=False)
-    if not _listed(folder, line):  # made again, since somebody took it away
-        append_line(folder / MANIFEST, line)
+    write_atomic(folder / row["file"], file.getvalue())
+    if _key(job) not in listed:  # else made again, since somebody took it away
+        append_line(folder / MANIFEST, json.dumps(row, ensure_ascii=False))
     return row
 
 
-def _listed(folder: Path, line: str) -> bool:
-    try:
-        return line.encode() in (folder / MANIFEST).read_bytes().split(b"\n")
-    except OSError:
-        return False
-
-
-def _read(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """Return what was made already, by prompt and seed: images that are there, and blanks.
+def _read(folder: Path) -> dict[_Key, _Row]:
+    """Return the lines of what was made already, by prompt and seed: images and blanks.
 
     A line counts only with the name that its prompt and seed give: a folder from elsewhere cannot
     name other files.
     """
-    found: dict[tuple[str, int], dict[str, Any]] = {}
+    found: dict[_Key, _Row] = {}
     for name in (MANIFEST, BLANKS):
         with suppress(OSError):
             for line in (folder / name).read_bytes().split(b"\n"):
@@ -196,11 +183,22 @@ def _read(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
                     row = json.loads(line)
                     job = Job(str(row["prompt"]), int(row["seed"]))
                     blank = row.get("blank")
-                    path = folder / _name(job)
-                    there = row.get("file") == path.name and path.is_file()
-                    if (isinstance(blank, str) and blank) or (there and not path.is_symlink()):
+                    if (isinstance(blank, str) and blank) or row.get("file") == _name(job):
                         found[_key(job)] = row
     return found
+
+
+def _is_there(folder: Path, row: _Row) -> bool:
+    """Whether a line's image is there, as a file of its own; a blank one has none."""
+    if row.get("blank"):
+        return True
+    path = folder / row["file"]
+    return path.is_file() and not path.is_symlink()
+
+
+def _blanks(rows: Iterable[_Row]) -> dict[str, int]:
+    """Return how many images could not be used, by reason."""
+    return dict(Counter(row["blank"] for row in rows if row.get("blank")))
 
 
 def _claim(folder: Path, generator: Generator) -> None:
@@ -227,14 +225,9 @@ def _note(folder: Path, text: str) -> None:
         file.write(text + "\n")
 
 
-def _give_up_early(
-    generator: Generator, known: Mapping[tuple[str, int], Mapping[str, Any]]
-) -> None:
+def _give_up_early(generator: Generator, known: Mapping[_Key, _Row]) -> None:
     if len(known) >= EARLY and all(row.get("blank") for row in known.values()):
-        blanks: dict[str, int] = {}
-        for row in known.values():
-            blanks[row["blank"]] = blanks.get(row["blank"], 0) + 1
-        raise UsageError(_all_blank(generator, blanks, len(known)))
+        raise UsageError(_all_blank(generator, _blanks(known.values()), len(known)))
 
 
 def _all_blank(generator: Generator, blanks: Mapping[str, int], total: int) -> str:
