@@ -85,8 +85,7 @@ def candidates(
 
         found = discover(
             vlm,
-            looked.base,
-            looked.personalized,
+            looked,
             seen,
             pool_with,
             measure,

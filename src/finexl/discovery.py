@@ -19,9 +19,9 @@ from finexl.errors import FinexlError, NoReplyError, UsageError
 from finexl.evidence import Evidence
 from finexl.explanation import Round
 from finexl.images import Picture
-from finexl.imageset import ImageSet
 from finexl.measure import Measure
 from finexl.options import Inquiry
+from finexl.pairing import Compared
 from finexl.runs import PROPOSALS, Run
 from finexl.vlm import VLM
 
@@ -75,8 +75,7 @@ class _Showing:
 
 def discover(
     vlm: VLM,
-    base: ImageSet,
-    personalized: ImageSet,
+    looked: Compared,
     evidence: Evidence,
     pool_with: Callable[[Sequence[Concept]], tuple[Concept, ...]],
     measure: Measure,
@@ -90,9 +89,8 @@ def discover(
 
     Args:
         vlm: who is asked.
-        base: the base's pictures.
-        personalized: the personalized model's.
-        evidence: the pairs that may be looked at.
+        looked: the images that may be looked at.
+        evidence: what they say about V_div.
         pool_with: the pool that some proposals make with everything else.
         measure: how a pool is fitted.
         inquiry: how often, about how many pairs, in which words.
@@ -106,9 +104,9 @@ def discover(
         UsageError: there are no pictures to show, or the model cannot be asked.
         PrerequisiteError: a key, a model or a host is missing.
     """
-    inquiry.check()
     rng = np.random.default_rng([measure.seed, 0x564C4D])
-    shown = _showings(base, personalized, evidence, rng)
+    shown = _showings(looked, evidence, rng)
+    paired = evidence.rows is not None
     heard, rounds, asked = Heard(), [], set[tuple[frozenset[int], bool]]()
     asks = plan(range(len(shown)), inquiry.rounds, inquiry.pairs, rng, asked=asked)
     while True:
@@ -117,7 +115,6 @@ def discover(
         def answered(done: int, total: int = total, before: int = before) -> None:
             progress(f"Asking {vlm.name}", before + done, total)
 
-        paired = evidence.rows is not None
         ask_all(vlm, shown, asks, inquiry.template, run, heard, answered, paired=paired)
         proposals, removed = clean(
             heard.votes,
@@ -140,10 +137,9 @@ def discover(
             return Found(proposals, concepts, removed, heard, tuple(rounds), stopped, keys)
 
 
-def _showings(
-    base: ImageSet, personalized: ImageSet, evidence: Evidence, rng: np.random.Generator
-) -> list[_Showing]:
+def _showings(looked: Compared, evidence: Evidence, rng: np.random.Generator) -> list[_Showing]:
     """Return the pairs that can be shown; of unpaired sets, pictures put together at random."""
+    base, personalized = looked.base, looked.personalized
     if any(isinstance(p.source, np.ndarray) for p in (*base.pictures, *personalized.pictures)):
         raise UsageError(
             "A vision-language model looks at pictures, and only embeddings were given; give the "

@@ -18,7 +18,7 @@ from finexl.errors import UsageError
 from finexl.explanation import Source
 from finexl.images import Picture
 from finexl.imageset import ImageSet
-from finexl.pairing import Pair, Pairs
+from finexl.pairing import Compared, Pair
 from finexl.runs import Run
 
 
@@ -41,9 +41,7 @@ class Evidence:
 
 
 def gather(
-    base: ImageSet,
-    personalized: ImageSet,
-    matched: Pairs,
+    compared: Compared,
     encoder: Encoder,
     run: Run,
     progress: Progress,
@@ -53,6 +51,7 @@ def gather(
     Raises:
         UsageError: too many pictures cannot be opened, or none is left to compare.
     """
+    base, personalized, matched = compared.base, compared.personalized, compared.matched
     unpaired = matched.kind == "none"
     ours = _wanted(base, None if unpaired else [p.base for p in matched.pairs])
     theirs = _wanted(personalized, None if unpaired else [p.personalized for p in matched.pairs])

@@ -290,8 +290,8 @@ class Explanation:
             del data["pool"]["alignment"]
         if data["discovery"] is None:
             del data["discovery"]
-        rounded: dict[str, Any] = _rounded({"schema": data.pop("schema"), **data})
-        return rounded
+        found: dict[str, Any] = rounded({"schema": data.pop("schema"), **data})
+        return found
 
     def to_json(self) -> str:
         """Return the JSON text: same explanation, same bytes."""
@@ -331,13 +331,14 @@ def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is no number of JSON")
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Return JSON-like data with every float at the digits that are shown, tuples as lists."""
     if isinstance(value, float):
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return value
 
 

@@ -53,6 +53,11 @@ class Measure:
         n_all = len(self.made_with or neutral_prompts())
         return map_concepts(self.encoder, texts, self.prompts, self.method.template, n_all=n_all)
 
+    @cached_property
+    def unrelated(self) -> Array:
+        """Vectors of phrases that no picture's style or subject should align with."""
+        return self.vectors(distractors()).vectors
+
     def inside(self, vectors: Array) -> Array:
         """Return vectors (m, d) as they stand in the decomposition's space, (m, K)."""
         return vectors @ self.frame.subspace.matrix.T
@@ -63,10 +68,8 @@ class Measure:
 
     def fit(self, sample: Sample, texts: Sequence[str]) -> Fitted:
         """Decompose without saying how sure each number is; see `finexl.core.analysis.fit`."""
-        template = self.method.template
-        unrelated = map_concepts(self.encoder, distractors(), self.prompts, template).vectors
         vectors = self.vectors(texts).vectors
-        return fit(sample, vectors, unrelated, texts, self.frame, self.method, seed=self.seed)
+        return fit(sample, vectors, self.unrelated, texts, self.frame, self.method, seed=self.seed)
 
     def analyse(
         self,
@@ -79,13 +82,10 @@ class Measure:
     ) -> tuple[Analysis, ConceptVectors]:
         """Decompose a sample's V_div into these concepts; see `finexl.core.analysis.analyse`."""
         mapped = self.vectors(texts)
-        unrelated = map_concepts(
-            self.encoder, distractors(), self.prompts, self.method.template
-        ).vectors
         analysis = analyse(
             sample,
             mapped.vectors,
-            unrelated,
+            self.unrelated,
             texts,
             self.frame,
             self.method,

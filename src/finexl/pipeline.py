@@ -208,8 +208,8 @@ def explain_sets(
     apart = looks and compared.units() >= SPLIT_FROM and not options.inquiry.same_pairs
     looked, measured = compared.halves(options.seed) if apart else (compared, compared)
     run.load_rows(encoder.revision, encoder.dim)
-    evidence = _gathered(measured, encoder, run, progress)
-    seen = _gathered(looked, encoder, run, progress) if apart else evidence
+    evidence = gather(measured, encoder, run, progress)
+    seen = gather(looked, encoder, run, progress) if apart else evidence
 
     # §4.2: the pool
     measure = Measure(encoder, options.decomposition, evidence.prompts, options.seed)
@@ -287,10 +287,6 @@ def explain_sets(
         texts,
         mapped.vectors,
     )
-
-
-def _gathered(compared: Compared, encoder: Encoder, run: Run, progress: Progress) -> Evidence:
-    return gather(compared.base, compared.personalized, compared.matched, encoder, run, progress)
 
 
 def _about_looking(

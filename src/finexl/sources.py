@@ -22,7 +22,7 @@ from finexl.evidence import gather
 from finexl.generators import Generator, Job, Making, Settings, jobs_of, load_generator, make_all
 from finexl.images import printable
 from finexl.imageset import ImageSet, read_images
-from finexl.pairing import pair
+from finexl.pairing import Compared, pair
 from finexl.prompts import PromptRow, read_prompts, with_prompts
 from finexl.runs import Run
 
@@ -80,10 +80,10 @@ def absolute(reference: str) -> str:
     if kind != "lora":
         return reference
     from finexl.generators.adapters import parse
+    from finexl.generators.adapters import reference as written
 
     base, files = parse(rest)
-    parts = [f"{_absolute(name)}@{scale:g}" for name, scale in files]
-    return f"{kind}:" + "+".join([_absolute(base), *parts])
+    return written(_absolute(base), [(_absolute(name), scale) for name, scale in files])
 
 
 def _absolute(name: str) -> str:
@@ -186,9 +186,8 @@ def _until(
         wanted = sum(job.prompt in some for job in jobs)
         sides = made(min(-(-wanted // whole) * whole, len(jobs)))
         matched = pair(sides.base, sides.personalized, pairing)
-        sample = gather(
-            sides.base, sides.personalized, matched, encoder, run, lambda *_: None
-        ).sample
+        compared = Compared(sides.base, sides.personalized, matched)
+        sample = gather(compared, encoder, run, lambda *_: None).sample
         error = cosine_error(sample)
         say(f"{sample.n} prompts: V_div's cosine error is about {error:.3f}.")
         if error <= goal or count >= len(prompts):

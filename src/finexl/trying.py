@@ -94,8 +94,7 @@ def _model(reference: str, settings: Settings) -> Generator | None:
 
 def _scaled(reference: str) -> str:
     """Return a LoRA's reference with every scale halved."""
-    from finexl.generators.adapters import parse
+    from finexl.generators import adapters
 
-    base, files = parse(reference.removeprefix("lora:"))
-    parts = [f"{name}@{scale * SMALLER:g}" for name, scale in files]
-    return "lora:" + "+".join([base, *parts])
+    base, files = adapters.parse(reference.removeprefix("lora:"))
+    return adapters.reference(base, [(name, scale * SMALLER) for name, scale in files])

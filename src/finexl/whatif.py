@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from finexl.explanation import rounded
 
 SCHEMA = "finexl.what-if/1"
 
@@ -60,12 +62,5 @@ class WhatIf:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
-
-        def plain(value: object) -> object:
-            if isinstance(value, tuple):
-                return [plain(item) for item in value]
-            if isinstance(value, (Moved, Changed, Tried)):
-                return {key: plain(item) for key, item in vars(value).items()}
-            return float(f"{value:.6g}") if isinstance(value, float) else value
-
-        return {"schema": SCHEMA, **{key: plain(value) for key, value in vars(self).items()}}
+        found: dict[str, Any] = rounded({"schema": SCHEMA, **asdict(self)})
+        return found

@@ -337,7 +337,7 @@ def _explained(
         record["state"] = "done"
     except Exception:
         # what cannot work is not remembered: the run stays what it was
-        record = {**(before or record), "state": "failed" if before is None else before["state"]}
+        record = before or {**record, "state": "failed"}
         raise
     finally:
         run.save_record(record)

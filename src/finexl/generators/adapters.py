@@ -97,6 +97,11 @@ def parse(text: str) -> tuple[str, list[tuple[str, float]]]:
     return base, adapters
 
 
+def reference(base: str, files: Sequence[tuple[str, float]]) -> str:
+    """Return the reference `lora:BASE+FILE@SCALE…` that `parse` takes apart again."""
+    return "lora:" + "+".join([base, *(f"{name}@{scale:g}" for name, scale in files)])
+
+
 def read(name: str, scale: float) -> Adapter:
     """Return what a file says it is; its weights are not opened.
 
