@@ -141,19 +141,25 @@ def vlm_of(asked: dict[str, Any], run: Run) -> VLM | None:
         if asked["vlm_limit"] is not None:
             raise UsageError("--vlm-limit is the limit of a model; give one with --vlm.")
         return None
-    from finexl.images import printable
-    from finexl.vlm import Announced, Limited, Limits, Spent, load_vlm
+    from finexl.vlm import Limited, Limits, Spent
 
     limits = None if asked["vlm_limit"] is None else Limits.parse(asked["vlm_limit"])
-    vlm = load_vlm(asked["vlm"])
-    announced = Announced(vlm, lambda notice: typer.echo(printable(notice), err=True))
+    vlm = looking(asked["vlm"])
     if limits is None:
-        return announced
+        return vlm
     spent = Spent()
     for record in run.asked():
         counts = (record.get("tokens_in"), record.get("tokens_out"))
         spent = spent.plus(1, *(count if isinstance(count, int) else 0 for count in counts))
-    return Limited(announced, limits, spent)
+    return Limited(vlm, limits, spent)
+
+
+def looking(reference: str) -> VLM:
+    """Return a vision-language model that says where pictures go before the first one does."""
+    from finexl.images import printable
+    from finexl.vlm import Announced, load_vlm
+
+    return Announced(load_vlm(reference), lambda notice: typer.echo(printable(notice), err=True))
 
 
 def options_of(asked: dict[str, Any]) -> Options:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finexl.cli.output import DebugOption, JsonOption, deliver
+from finexl.cli.asking import looking
+from finexl.cli.output import DebugOption, JsonOption, check_json, deliver
 from finexl.cli.progress import progress_bars
 from finexl.errors import UsageError
-from finexl.files import check_writable
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
     from finexl.bench.concepts import Row
@@ -69,15 +69,13 @@ def run(
     from finexl.encoders import load_encoder
     from finexl.options import Inquiry
     from finexl.runs import Run
-    from finexl.vlm import load_vlm
 
     del debug  # looked for by `main`, which is where errors end
     if name not in EXPERIMENTS:
         raise UsageError(
             f"There is no experiment {name!r}; choose one of {', '.join(EXPERIMENTS)}."
         )
-    if json not in (None, "-"):
-        check_writable(Path(str(json)))
+    check_json(json)
 
     def run_of(found_by: str, description: str) -> Run:
         if run_folder is None:
@@ -87,10 +85,7 @@ def run(
         opened.save_record({"options": {"found_by": found_by, "description": description}})
         return opened
 
-    looker, judging = (None if m is None else load_vlm(m) for m in (vlm, judge))
-    for model in (looker, judging):
-        if model is not None and model.notice is not None:
-            typer.echo(model.notice, err=True)
+    looker, judging = (None if m is None else looking(m) for m in (vlm, judge))
     with progress_bars(True) as progress:
         rows = concepts_experiment(
             operated(seed) if sets is None else read_described(sets),

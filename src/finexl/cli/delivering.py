@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from finexl.cli.asking import sides_of
+from finexl.cli.output import deliver_json
 from finexl.cli.progress import progress_bars
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
@@ -63,9 +64,6 @@ def deliver_what_if(
     quiet: bool,
 ) -> None:
     """Print what is left without an aspect; JSON alone where that is asked for."""
-    import json as codec
-
-    from finexl.files import write_atomic
     from finexl.report import render_what_if
     from finexl.trying import try_out
     from finexl.undo import what_if
@@ -78,11 +76,5 @@ def deliver_what_if(
                 explained, found, asked["personalized"], settings, run.folder / "images", progress
             )
         found = replace(found, tried=tried)
-    text = codec.dumps(found.to_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    if json == "-":
-        typer.echo(text, nl=False)
-        return
-    if json is not None:
-        write_atomic(Path(json), text)
-    if not quiet:
+    if not deliver_json(found.to_dict(), json) and not quiet:
         typer.echo(render_what_if(found))

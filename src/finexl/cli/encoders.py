@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from finexl.cli.output import DebugOption, JsonOption, deliver
+from finexl.cli.output import DebugOption, JsonOption, check_json, deliver
 
 app = typer.Typer(
     help="List the encoders, and check one by the paper's three properties.",
@@ -54,16 +54,13 @@ def check(
 ) -> None:
     """Measure an encoder's linearity, orthogonality and alignment, and say whether to trust it."""
     from dataclasses import asdict
-    from pathlib import Path
 
     from finexl.bench.properties import PAPER, properties
     from finexl.encoders import load_encoder
-    from finexl.files import check_writable
     from finexl.imageset import read_images
 
     del debug  # looked for by `main`, which is where errors end
-    if json not in (None, "-"):
-        check_writable(Path(str(json)))
+    check_json(json)
     pictures = None if images is None else [p.open() for p in read_images(images).pictures]
     found = properties(load_encoder(name), pictures, seed=seed)
     named = (

@@ -17,6 +17,31 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show where an error 
 """Looked for by `main`, which is where errors end."""
 
 
+def check_json(to: str | None) -> None:
+    """Say now, before the work, what would keep the JSON from being written after it.
+
+    Raises:
+        UsageError: a path that cannot be written.
+    """
+    from finexl.files import check_writable
+
+    if to not in (None, "-"):
+        check_writable(Path(str(to)))
+
+
+def deliver_json(found: Mapping[str, object], to: str | None) -> bool:
+    """Write JSON to a file, or print it alone ("-"): then nothing else is to be printed."""
+    from finexl.files import write_atomic
+
+    text = json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    if to == "-":
+        typer.echo(text, nl=False)
+        return True
+    if to is not None:
+        write_atomic(Path(to), text)
+    return False
+
+
 def deliver(
     found: Mapping[str, object],
     to: str | None,
@@ -26,14 +51,8 @@ def deliver(
     title: str = "",
 ) -> None:
     """Print a table; or, asked for JSON, write that to a file or print it alone ("-")."""
-    from finexl.files import write_atomic
-
-    text = json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    if to == "-":
-        typer.echo(text, nl=False)
+    if deliver_json(found, to):
         return
-    if to is not None:
-        write_atomic(Path(to), text)
     from rich.console import Console
     from rich.table import Table
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from finexl.cli.output import DebugOption, JsonOption, deliver
+from finexl.cli.output import DebugOption, JsonOption, check_json, deliver
 from finexl.cli.progress import progress_bars
 from finexl.errors import UsageError
-from finexl.files import check_writable
 
 
 class Preset(str, Enum):
@@ -86,8 +85,7 @@ def personalize(
     from finexl.personalize.training import personalize as train
 
     del debug  # looked for by `main`, which is where errors end
-    if json not in (None, "-"):
-        check_writable(Path(str(json)))
+    check_json(json)
     given: dict[str, Any] = {
         "method": None if method is None else method.value,
         "levels": None if levels is None else _levels(levels),

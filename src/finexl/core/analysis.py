@@ -17,6 +17,7 @@ from finexl.core.orthogonality import unit_rows
 from finexl.core.significance import (
     ALPHA,
     MIN_PROMPTS,
+    Detection,
     adjusted_p_values,
     alignments,
     detect,
@@ -25,7 +26,7 @@ from finexl.core.significance import (
     specific,
 )
 from finexl.core.subspace import Subspace
-from finexl.core.uncertainty import held_out_shares, intervals, reproducible
+from finexl.core.uncertainty import Shares, held_out_shares, intervals, reproducible
 
 Array = NDArray[np.float64]
 
@@ -115,20 +116,67 @@ def fit(
     seed: int,
 ) -> Fitted:
     """Decompose a sample's V_div, as `analyse` does, for what is left alone."""
-    inside = sample.through(frame.subspace.matrix)
     if np.linalg.norm(sample.mean) <= IDENTICAL * frame.scale:
-        return Fitted(None, inside.mean)
+        return Fitted(None, sample.through(frame.subspace.matrix).mean)
+    found = _decompose(sample, F, distractors, concepts, frame, decomposition, seed)
+    return Fitted(found.residual, found.inside.mean - found.w @ found.G[found.kept])
+
+
+@dataclass(frozen=True)
+class _Decomposed:
+    """V_div on its support, before anything is said of how sure that is."""
+
+    inside: Sample
+    G: Array
+    """(m, K), the pool in the decomposition's space."""
+    H: Array
+    """(q, K), the unrelated phrases."""
+    weights: Weights
+    judge: Sample | None
+    kept: list[int]
+    """What was chosen, and what was pinned beside it."""
+    L: Array
+    w: Array
+    left: float
+    detection: Detection | None
+    shares: Shares | None
+
+    @property
+    def detected(self) -> bool:
+        """Whether a difference was tested and found."""
+        return self.detection is not None and self.detection.detected
+
+    @property
+    def residual(self) -> float | None:
+        """√(1 − Σ shares)."""
+        if self.shares is None:
+            return None
+        return float(np.sqrt(max(self.shares.residual_squared, 0.0)))
+
+
+def _decompose(
+    sample: Sample,
+    F: Array,
+    distractors: Array,
+    concepts: Sequence[str],
+    frame: Frame,
+    decomposition: Decomposition,
+    seed: int,
+    limit: int | None = None,
+    pinned: Sequence[int] = (),
+) -> _Decomposed:
+    testable = sample.n >= MIN_PROMPTS
+    detection = detect(sample, _stream(seed, "detect")) if testable else None
+    inside = sample.through(frame.subspace.matrix)
     G, H = F @ frame.subspace.matrix.T, distractors @ frame.subspace.matrix.T
-    kept = list(_select(inside, G, H, concepts, decomposition, seed, None)[0].kept)
-    w = refit(inside.mean, G, kept, decomposition.ridge)[0]
-    left = inside.mean - w @ G[kept]
-    if sample.n < MIN_PROMPTS or not detect(sample, _stream(seed, "detect")).detected:
-        return Fitted(None, left)
-    shares = held_out_shares(
-        reproducible(inside), G[kept], functionals(G, kept, decomposition.ridge)
-    )
-    residual = None if shares is None else float(np.sqrt(max(shares.residual_squared, 0.0)))
-    return Fitted(residual, left)
+    weights, judge = _select(inside, G, H, concepts, decomposition, seed, limit)
+    kept = [*weights.kept, *(j for j in pinned if j not in weights.kept and G[j].any())]
+    L = functionals(G, kept, decomposition.ridge)
+    w, left = refit(inside.mean, G, kept, decomposition.ridge)
+    # where no difference is detected there is nothing that could be shared out
+    detected = detection is not None and detection.detected
+    shares = held_out_shares(reproducible(inside), G[kept], L) if detected else None
+    return _Decomposed(inside, G, H, weights, judge, kept, L, w, left, detection, shares)
 
 
 def analyse(
@@ -170,32 +218,25 @@ def analyse(
     if norm <= IDENTICAL * frame.scale:
         return _identical(floor, concepts)
 
-    detection = detect(sample, _stream(seed, "detect")) if testable else None
-    inside = sample.through(frame.subspace.matrix)
-    G, H = F @ frame.subspace.matrix.T, distractors @ frame.subspace.matrix.T
-    weights, judge = _select(inside, G, H, concepts, decomposition, seed, limit)
-    kept = [*weights.kept, *(j for j in pinned if j not in weights.kept and G[j].any())]
+    found = _decompose(sample, F, distractors, concepts, frame, decomposition, seed, limit, pinned)
+    inside, G, weights, kept = found.inside, found.G, found.weights, found.kept
     dropped = tuple(d for d in weights.dropped if d[0] not in {concepts[j] for j in kept})
-    L = functionals(G, kept, decomposition.ridge)
-    w, left = refit(inside.mean, G, kept, decomposition.ridge)
-    # where no difference is detected there is nothing that could be shared out
-    detected = detection is not None and detection.detected
-    shares = held_out_shares(reproducible(inside), G[kept], L) if detected else None
     numbers = _Columns(
         alignment=alignments(inside.mean, G),
-        specific=specific(alignments(inside.mean, G), alignments(inside.mean, H)),
+        specific=specific(alignments(inside.mean, G), alignments(inside.mean, found.H)),
         q=_q_values(inside, G, chosen, seed) if testable else None,
-        weight=w,
+        weight=found.w,
         unit=np.linalg.norm(G[kept], axis=1) / frame.scale,
         effect=unit_rows(G[kept]) @ inside.mean / frame.scale,
-        ends=_intervals(inside, judge, G, L, w, seed) if testable else None,
-        share=None if shares is None else shares.each,
-        share_in_sample=w * (G[kept] @ inside.mean) / float(inside.mean @ inside.mean),
+        ends=_intervals(inside, found.judge, G, found.L, found.w, seed) if testable else None,
+        share=None if found.shares is None else found.shares.each,
+        share_in_sample=found.w * (G[kept] @ inside.mean) / float(inside.mean @ inside.mean),
         selected=_stability(inside, G, kept, len(weights.kept), decomposition, seed)
         if testable
         else None,
     )
-    certain = None if detection is None else detected and weights.confirmed
+    detection = found.detection
+    certain = None if detection is None else found.detected and weights.confirmed
     return Analysis(
         norm=norm,
         noise_floor=floor,
@@ -205,10 +246,10 @@ def analyse(
         q_values=numbers.q,
         specific=numbers.specific,
         kept=tuple(numbers.of(i, j, certain) for i, j in enumerate(kept)),
-        residual=None if shares is None else float(np.sqrt(max(shares.residual_squared, 0.0))),
-        residual_squared=None if shares is None else shares.residual_squared,
-        residual_in_sample=None if np.isnan(left) else left,
-        outside=_outside(sample, frame.subspace) if detected else None,
+        residual=found.residual,
+        residual_squared=None if found.shares is None else found.shares.residual_squared,
+        residual_in_sample=None if np.isnan(found.left) else found.left,
+        outside=_outside(sample, frame.subspace) if found.detected else None,
         dropped=dropped,
         confirmed=weights.confirmed,
         simultaneous=testable and sample.n < SPLIT_FROM,
