@@ -109,7 +109,7 @@ def test_what_the_model_should_say_takes_the_noise_away(base: Path, kind: str) -
     import torch
     from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
-    from finexl.personalize.training import _Run
+    from finexl.personalize.diffusion import Denoiser
 
     pipeline = load_generator(f"diffusers:{base}", MAKING).opened  # type: ignore[attr-defined]
     if kind == "flow":
@@ -118,7 +118,7 @@ def test_what_the_model_should_say_takes_the_noise_away(base: Path, kind: str) -
         )
     else:
         pipeline.scheduler = DDIMScheduler(prediction_type=kind)
-    run = _Run(pipeline, "base", [], Recipe(size=32), Path())
+    run = Denoiser(pipeline, "base", [], Recipe(size=32))
     rng = np.random.default_rng(0)
     latents, noise = (torch.tensor(rng.normal(size=(2, 4, 4, 4))).float() for _ in range(2))
     noisy, times, target = run._noised(latents, noise, rng)

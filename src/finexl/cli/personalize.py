@@ -18,6 +18,8 @@ class Preset(str, Enum):
 
     lora = "lora"
     paper_diffusion = "paper-diffusion"
+    paper_gan = "paper-gan"
+    paper_ar = "paper-ar"
 
 
 class Method(str, Enum):
@@ -25,6 +27,8 @@ class Method(str, Enum):
 
     lora = "lora"
     full = "full"
+    detokenizer = "detokenizer"
+    directions = "directions"
 
 
 def register(app: typer.Typer) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from finexl.errors import UsageError
 
-Method = Literal["lora", "full"]
+Method = Literal["lora", "full", "detokenizer", "directions"]
+METHODS: tuple[str, ...] = get_args(Method)
 LEVELS = tuple(range(20, 201, 20))
 """The paper's ten levels, in training steps (Appendix C)."""
 
@@ -19,7 +20,9 @@ class Recipe:
     """The settings of a training run; the same recipe, images and base, the same weights."""
 
     method: Method = "lora"
-    """"lora": adapters on the attention of the U-Net; "full": all of the U-Net's weights."""
+    """"lora": adapters on the attention; "full": all weights of what makes the image (U-Net,
+    generator, transformer); "detokenizer": an autoregressive model's image decoder alone;
+    "directions": what can be added to a diffusion model's noise, learned without captions."""
     rank: int = 8
     """Of the adapters."""
     learning_rate: float = 1e-4
@@ -39,8 +42,10 @@ class Recipe:
         Raises:
             UsageError: no level, levels that do not rise, or numbers that are none.
         """
-        if self.method not in ("lora", "full"):
-            raise UsageError(f"There is no method {self.method!r}; choose lora or full.")
+        if self.method not in METHODS:
+            raise UsageError(
+                f"There is no method {self.method!r}; choose one of {', '.join(METHODS)}."
+            )
         rising = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
         if not self.levels or self.levels[0] < 1 or not rising:
             raise UsageError(f"The levels {self.levels} are no rising steps; give 20,40,60 say.")
@@ -57,5 +62,9 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
         "lora": Recipe(),
         # §5: all of SD 2.1's U-Net, Adam at 1e-4
         "paper-diffusion": Recipe(method="full"),
+        # §5: all of ControlGAN's parameters
+        "paper-gan": Recipe(method="full"),
+        # §5: Anole's image detokenizer alone
+        "paper-ar": Recipe(method="detokenizer"),
     }
 )
