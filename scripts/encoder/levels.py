@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from encoder.features import LONGEST_SIDE
+from finexl.bench.data.stylisation import square
 from finexl.encoders.embedded import Embedded
 from finexl.images import load_image
 from finexl.operators import OPERATORS, apply
@@ -75,17 +76,21 @@ def stylised_levels(weights: Path, data: Path, store: Path, networks: Path) -> S
         The features, or None, with a line that says so, where AdaIN's networks cannot be had.
     """
     if not store.exists():
-        from make_examples import REQUIREMENT, AdaIN
+        from fetch_adain import REQUIREMENT, fetch
+
+        from finexl.bench.data.adain import AdaIN
 
         try:
-            transfer = AdaIN(networks)
+            transfer = AdaIN.load(fetch(networks))
         except subprocess.CalledProcessError:
             print(f"Left out: the levels of stylisations; {REQUIREMENT} cannot be downloaded.")
             return None
         encoder, changes, movements = Embedded(threads=1, weights=weights), [], []
-        photographs = [_square(file) for file in _photographs(data, STYLISED, seed=11)]
+        photographs = [
+            square(load_image(file), SIDE) for file in _photographs(data, STYLISED, seed=11)
+        ]
         for folder in sorted(path for path in (data / "paintings").iterdir() if path.is_dir()):
-            painting = _square(_pictures(folder)[PAINTING])
+            painting = square(load_image(_pictures(folder)[PAINTING]), SIDE)
             for photograph in photographs:
                 painted = [transfer(photograph, painting, level) for level in LEVELS]
                 changes.append(encoder.features(painted) - encoder.features([photograph]))
@@ -103,12 +108,3 @@ def _photographs(data: Path, count: int, seed: int) -> list[Path]:
 
 def _pictures(folder: Path) -> Sequence[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png", ".webp"))
-
-
-def _square(file: Path) -> Image.Image:
-    """Return the middle of a picture, SIDE × SIDE."""
-    picture = load_image(file)
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    middle = picture.crop((left, top, left + side, top + side))
-    return middle.resize((SIDE, SIDE), Image.Resampling.LANCZOS)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from finexl.bench.data.graded import read_levels
 from finexl.bench.properties import PICTURES
 from finexl.errors import UsageError
 from finexl.images import load_image
-from finexl.imageset import ImageSet, images_from, read_images
+from finexl.imageset import ImageSet, images_from
 from finexl.operators import OPERATORS, apply
-
-COLUMNS = ("description", "base", "personalized")
 
 
 @dataclass(frozen=True)
@@ -41,30 +38,16 @@ def operated(seed: int) -> list[Described]:
 
 
 def read_described(path: Path) -> list[Described]:
-    """Read a .csv with `description`, `base`, `personalized`; paths are relative to the file.
+    """Read sets as `read_levels` does, the levels aside: each needs a base, and words of its own.
 
     Raises:
-        UsageError: it cannot be read, a column is missing, or a row names no images.
+        UsageError: as `read_levels`; a set without a base, or two of one description.
     """
-    try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UsageError(f"{path} cannot be read: {why}.") from error
-    if not rows or any(column not in rows[0] for column in COLUMNS):
-        raise UsageError(f"{path} needs the columns {', '.join(COLUMNS)}, and a row for each set.")
     found = []
-    for line, row in enumerate(rows, start=2):
-        values = [" ".join((row[column] or "").split()) for column in COLUMNS]
-        if not all(values):
-            raise UsageError(f"{path} at line {line} lacks one of {', '.join(COLUMNS)}.")
-        found.append(
-            Described(
-                values[0],
-                read_images(path.parent / values[1]),
-                read_images(path.parent / values[2]),
-            )
-        )
+    for one in read_levels(path):
+        if one.base is None:
+            raise UsageError(f"{path} gives {one.name!r} no base to compare it with.")
+        found.append(Described(one.description, one.base, one.personalized))
     return distinct(found, path)
 
 

@@ -1,0 +1,1 @@
+"""The methods that the experiments compare, each behind `finexl.bench.methods.Method`."""

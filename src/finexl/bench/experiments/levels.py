@@ -1,0 +1,176 @@
+"""Scenarios 1 and 2: levels of one aspect by rank, of several by coordinate (Appendix C)."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from finexl.bench.experiments.readers import Reader, Reading
+from finexl.bench.experiments.trials import Plan, Trial
+from finexl.bench.methods import Array
+from finexl.bench.results import Result, Results
+from finexl.bench.scoring import coordinate_accuracy, rank_error
+
+LEVELS = (3, 5, 8, 10)
+"""How many levels a pool has (Table 2)."""
+SIX = ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1))
+"""Figure 11: the six mixtures of two aspects, of which at most four parts in four are theirs."""
+
+Progress = Callable[[str, int, int], None]
+
+
+def one_aspect(
+    plans: Sequence[Plan],
+    readers: Sequence[Reader],
+    reading: Reading,
+    results: Results,
+    *,
+    settings: str,
+    images: int | None = None,
+    seeds: Sequence[int] = (0,),
+    counts: Sequence[int] = LEVELS,
+    progress: Progress = lambda *_: None,
+) -> None:
+    """Rank the models of each trial by the aspect's score; the mean absolute error of the ranks.
+
+    Tables 1, 2, 4, 5 and 6. With fewer levels than a trial has, those that lie evenly are taken.
+
+    Args:
+        plans: trials of one aspect each, at as many levels as the largest count.
+        readers: the rows.
+        reading: what they read with.
+        results: added to; what is there is not computed again.
+        settings: digest of everything that the values depend on.
+        images: pairs of a model, drawn by the seed; None for all.
+        seeds: of the pairs and of the methods' draws.
+        counts: how many levels.
+        progress: told of every trial.
+    """
+
+    def score(trial: Trial, seed: int, reader: Reader) -> Iterable[Result]:
+        started = time.monotonic()
+        some = trial.some(images, seed)
+        levels = some.coordinates[:, 0]
+        whole = reader.read(some, replace(reading, seed=seed))[:, 0]
+        seconds = time.monotonic() - started
+        for count in counts:
+            if count > len(levels):
+                continue
+            at = evenly(len(levels), count)
+            yield Result(
+                "one-aspect",
+                "rank error",
+                reader.name,
+                f"{trial.family}, {count} levels",
+                trial.name,
+                seed,
+                rank_error(list(whole[at]), list(levels[at])),
+                settings,
+                round(seconds, 2),
+            )
+
+    def known(r: Result) -> bool:
+        return (r.experiment, r.settings) == ("one-aspect", settings)
+
+    _each(score, plans, readers, seeds, results, known, progress)
+
+
+def several_aspects(
+    plans: Sequence[Plan],
+    readers: Sequence[Reader],
+    reading: Reading,
+    results: Results,
+    *,
+    settings: str,
+    images: int | None = None,
+    seeds: Sequence[int] = (0,),
+    progress: Progress = lambda *_: None,
+) -> None:
+    """Read each model's coordinate from its scores; how often it is the true one (Table 3).
+
+    A trial with two aspects at three levels is also scored on the six mixtures of Figure 11 alone.
+    The arguments are those of `one_aspect`.
+    """
+
+    def score(trial: Trial, seed: int, reader: Reader) -> Iterable[Result]:
+        some = trial.some(images, seed)
+        for name, part in parts_of(some):
+            started = time.monotonic()
+            scores = reader.read(part, replace(reading, seed=seed))
+            yield Result(
+                "several-aspects",
+                "coordinate accuracy",
+                reader.name,
+                f"{trial.family}, {name}",
+                trial.name,
+                seed,
+                coordinate_accuracy(scores, ranks_of(part.coordinates)),
+                settings,
+                round(time.monotonic() - started, 2),
+            )
+
+    def known(r: Result) -> bool:
+        return (r.experiment, r.settings) == ("several-aspects", settings)
+
+    _each(score, plans, readers, seeds, results, known, progress)
+
+
+def evenly(n: int, count: int) -> list[int]:
+    """Return so many indices of n, the first and the last among them, as evenly as can be."""
+    return [round(i) for i in np.linspace(0, n - 1, count)]
+
+
+def ranks_of(coordinates: Array) -> np.ndarray[tuple[int, int], np.dtype[np.int_]]:
+    """Return each aspect's levels as 1, 2, 3 …"""
+    columns = [np.unique(column, return_inverse=True)[1] + 1 for column in coordinates.T]
+    return np.stack(columns, axis=1)
+
+
+def parts_of(trial: Trial) -> list[tuple[str, Trial]]:
+    """Return the pools that a trial's models make: the six mixtures, and all of them."""
+    levels = ranks_of(trial.coordinates)
+    k, most = levels.shape[1], int(levels.max())
+    found = []
+    if set(itertools.product((1, 2, 3), repeat=2)) <= set(map(tuple, levels.tolist())) and k == 2:
+        six = tuple(
+            model
+            for model, at in zip(trial.models, levels.tolist(), strict=True)
+            if tuple(at) in SIX
+        )
+        found.append(("2 aspects, the six mixtures", replace(trial, models=six)))
+    name = f"{k} aspects, {' x '.join([str(most)] * k)}" if k < 4 else f"{k} aspects"
+    if len(levels) < most**k:
+        name = f"{k} aspects, {len(levels)} mixtures"
+    return [*found, (name, trial)]
+
+
+def _each(
+    score: Callable[[Trial, int, Reader], Iterable[Result]],
+    plans: Sequence[Plan],
+    readers: Sequence[Reader],
+    seeds: Sequence[int],
+    results: Results,
+    known: Callable[[Result], bool],
+    progress: Progress,
+) -> None:
+    """Score every trial with every reader and seed that is not known yet."""
+    done = {
+        (r.row, r.trial, r.seed, r.column.split(",")[0]) for r in results.found.values() if known(r)
+    }
+    for number, plan in enumerate(plans):
+        progress(f"{plan.family}: {plan.name}", number, len(plans))
+        missing = [
+            (seed, reader)
+            for seed, reader in itertools.product(seeds, readers)
+            if (reader.name, plan.name, seed, plan.family) not in done
+        ]
+        trial = plan.make() if missing else None
+        for seed, reader in missing:
+            assert trial is not None
+            for result in score(trial, seed, reader):
+                results.add(result)
+    progress("Scored", len(plans), len(plans))

@@ -1,0 +1,190 @@
+"""The experiments by name, and what each is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from finexl.bench.baselines.finexl import FineXL
+from finexl.bench.baselines.grading import Grader
+from finexl.bench.baselines.gsclip import GSCLIP
+from finexl.bench.baselines.naive import Naive
+from finexl.bench.baselines.random import Random
+from finexl.bench.baselines.visdiff import VisDiff
+from finexl.bench.data.graded import Graded, read_levels
+from finexl.bench.experiments import families, levels
+from finexl.bench.experiments.readers import ByScores, ByWords, Reader, Reading, Shared
+from finexl.bench.experiments.trials import Plan, plans_of
+from finexl.bench.results import Results
+from finexl.cache import key_of
+from finexl.concepts.vocabulary import vocabulary
+from finexl.encoders import Encoder
+from finexl.imageset import ImageSet
+from finexl.operators import OPERATORS
+
+FORMAT = "1"
+"""Part of every result's settings: raised when code that decides values changes."""
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an experiment is given."""
+
+    encoder: Encoder
+    reading: Reading
+    grader: Grader
+    photographs: ImageSet
+    """What image operators are laid over."""
+    sets: Sequence[Path]
+    """Folders with truth.csv: families of models of known levels beside the operators."""
+    parameters: Mapping[str, Any]
+    """The experiment's part of experiments.yaml."""
+    results: Results
+    shard: tuple[int, int] = (0, 1)
+    """This part, of so many: every so-many-th trial."""
+    progress: Progress = lambda *_: None
+
+    @property
+    def settings(self) -> str:
+        """Digest of what results depend on beside their own names."""
+        return key_of(
+            FORMAT,
+            self.encoder.name,
+            self.encoder.revision,
+            str(self.parameters.get("images")),
+            self.grader.name,
+            "" if self.reading.vlm is None else self.reading.vlm.name,
+            *self.reading.words,
+        )[:16]
+
+    def part(self, plans: Sequence[Plan]) -> list[Plan]:
+        """Return this shard's trials."""
+        which, of = self.shard
+        return [plan for number, plan in enumerate(plans) if number % of == which]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question, and how it is answered."""
+
+    name: str
+    asks: str
+    better: str
+    """ "lower" or "higher"."""
+    run: Callable[[Setup], None]
+
+
+def one_aspect(setup: Setup) -> None:
+    """Tables 1, 2, 4, 5, 6: the levels of one aspect."""
+    p = setup.parameters
+    chosen = list(OPERATORS)[:: max(1, len(OPERATORS) // p["operators"])][: p["operators"]]
+    plans = families.ladders(setup.photographs, chosen, p["levels"], setup.encoder)
+    plans += _from_sets(setup, 1)
+    levels.one_aspect(
+        setup.part(plans),
+        readers(setup),
+        setup.reading,
+        setup.results,
+        settings=setup.settings,
+        images=p["images"],
+        seeds=p["seeds"],
+        progress=setup.progress,
+    )
+
+
+def several_aspects(setup: Setup) -> None:
+    """Table 3, Figure 11: the coordinates of several aspects."""
+    p = setup.parameters
+    plans = []
+    for size, count in p["groups"].items():
+        groups = families.groups_of(list(OPERATORS), int(size), count, seed=0)
+        for make in (families.mixed, families.composed):
+            plans += make(setup.photographs, groups, p["levels"], setup.encoder)
+        plans += _from_sets(setup, int(size))
+    levels.several_aspects(
+        setup.part(plans),
+        readers(setup),
+        setup.reading,
+        setup.results,
+        settings=setup.settings,
+        images=p["images"],
+        seeds=p["seeds"],
+        progress=setup.progress,
+    )
+
+
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            Experiment(
+                "one-aspect",
+                "Are models ranked by how much they have of one aspect? (Tables 1, 2, 4, 5, 6)",
+                "lower",
+                one_aspect,
+            ),
+            Experiment(
+                "several-aspects",
+                "Is it told how much of each of several aspects a model has? (Table 3)",
+                "higher",
+                several_aspects,
+            ),
+        )
+    }
+)
+
+
+@cache
+def parameters_of(name: str, part: str) -> Mapping[str, Any]:
+    """Return an experiment's parameters, "full" or "quick"."""
+    text = (files("finexl.bench.experiments") / "experiments.yaml").read_text(encoding="utf-8")
+    found: Mapping[str, Any] = yaml.safe_load(text)[name][part]
+    return found
+
+
+def readers(setup: Setup) -> list[Reader]:
+    """Return the rows of the levels' tables: ours, and every baseline that can run here."""
+    named = None if setup.reading.vlm is None else setup.reading.vlm.name
+    told = (Naive(named), VisDiff(named), GSCLIP(named))
+    return [
+        Shared(),
+        ByScores(FineXL("subspace")),
+        ByScores(FineXL("nnls")),
+        ByScores(FineXL("paper")),
+        *(ByScores(method) for method in told),
+        *(ByWords(method, setup.grader) for method in told),
+        ByScores(Random()),
+    ]
+
+
+def words_of(sets: Sequence[Path]) -> tuple[str, ...]:
+    """Return the candidates of all experiments: the vocabulary and everything that is known."""
+    own = [operator.phrases[0] for operator in OPERATORS.values()]
+    given = [aspect.words for path in sets for one in _read(path) for aspect in one.aspects]
+    return tuple(dict.fromkeys([*(c.text for c in vocabulary("style")), *own, *given]))
+
+
+@cache
+def _read(path: Path) -> tuple[Graded, ...]:
+    return tuple(read_levels(path))
+
+
+def _from_sets(setup: Setup, aspects: int) -> list[Plan]:
+    return [
+        plan
+        for path in setup.sets
+        for plan in plans_of(
+            (path if path.is_dir() else path.parent).resolve().name,
+            _read(path),
+            setup.encoder,
+            aspects,
+        )
+    ]

@@ -1,0 +1,135 @@
+"""What experiments found: a line of JSON each, kept as it comes, never computed twice.
+
+A line says what was measured (experiment, column, row, measure), in which trial and with which
+seed, the value, and with what it was made (versions, machine, encoder, settings, time).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from finexl._version import __version__
+from finexl.bench.scoring import Mean, mean_of
+from finexl.files import append_line
+
+SCHEMA = "finexl.result/1"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number of one trial."""
+
+    experiment: str
+    measure: str
+    """What the value is: "rank error", "coordinate accuracy" …"""
+    row: str
+    """Whose it is: a method."""
+    column: str
+    """On what: a family of models, and how many levels."""
+    trial: str
+    """Which of the column's independent trials."""
+    seed: int
+    value: float
+    settings: str
+    """Digest of everything else that the value depends on: encoder, parameters, code version."""
+    seconds: float = 0.0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What it is known by: the same key is not computed again."""
+        named = (self.experiment, self.measure, self.row, self.column, self.trial)
+        return (*named, str(self.seed), self.settings)
+
+
+@dataclass
+class Results:
+    """A file of results, added to as they come; what a kill cut short is left out."""
+
+    path: Path | None
+    """None keeps them in memory alone."""
+    found: dict[tuple[str, ...], Result] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path | None) -> Results:
+        """Read what is there."""
+        results = cls(path)
+        if path is not None:
+            results.found = {result.key: result for result in read_results([path])}
+        return results
+
+    def add(self, result: Result) -> None:
+        """Keep a result. A value that is no number is refused: "unscored" is not 0.
+
+        Raises:
+            ValueError: the value is not finite.
+        """
+        if not math.isfinite(result.value):
+            raise ValueError(f"{result.key} has the value {result.value}")
+        self.found[result.key] = result
+        if self.path is not None:
+            line = {"schema": SCHEMA, **asdict(result), "made_with": made_with()}
+            append_line(self.path, json.dumps(line, ensure_ascii=False))
+
+    def has(self, *key: str) -> bool:
+        """Whether this was computed before; see `Result.key`."""
+        return tuple(key) in self.found
+
+
+def read_results(paths: Iterable[Path]) -> list[Result]:
+    """Return the results of some files; lines of another schema, or cut short, are passed over."""
+    found: dict[tuple[str, ...], Result] = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            for line in path.read_bytes().split(b"\n"):
+                with suppress(ValueError, TypeError):
+                    row = json.loads(line)
+                    if row.pop("schema") == SCHEMA:
+                        del row["made_with"]
+                        result = Result(**row)
+                        found[result.key] = result
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table's cell."""
+
+    mean: Mean
+    """Over trials, each the mean of its seeds: seeds of one trial are not independent of it."""
+    trials: int
+    seeds: int
+
+
+def cells(results: Sequence[Result]) -> dict[tuple[str, str], Cell]:
+    """Return row and column -> what was found there."""
+    trials: dict[tuple[str, str], dict[str, list[Result]]] = {}
+    for result in results:
+        place = trials.setdefault((result.row, result.column), {})
+        place.setdefault(result.trial, []).append(result)
+    return {
+        place: Cell(
+            mean_of([sum(r.value for r in some) / len(some) for some in named.values()]),
+            len(named),
+            len({r.seed for some in named.values() for r in some}),
+        )
+        for place, named in trials.items()
+    }
+
+
+def made_with() -> dict[str, str]:
+    """Return what results depend on that no setting names."""
+    return {
+        "finexl": __version__,
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }

@@ -1,0 +1,224 @@
+"""Scenarios 1 and 2 on worlds whose truth is known, and results that are kept."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fake_encoder import FakeEncoder
+from finexl import cli
+from finexl.bench.data.graded import Aspect, Graded
+from finexl.bench.data.operated import photographs
+from finexl.bench.experiments import families
+from finexl.bench.experiments.levels import evenly, one_aspect, parts_of, several_aspects
+from finexl.bench.experiments.readers import Reading, Shared, shared_weights
+from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
+from finexl.bench.experiments.trials import Model, Plan, Trial, embedded, plans_of
+from finexl.bench.methods import Array
+from finexl.bench.properties import PICTURES
+from finexl.bench.results import Result, Results, cells, read_results
+from finexl.bench.tables import cell_text, table_of
+from finexl.errors import UsageError
+from finexl.imageset import ImageSet, embeddings_from, read_images
+from finexl.measure import Measure
+
+EMPTY = ImageSet("none", "images", ())
+READING = Reading(Measure(FakeEncoder(), "subspace", (), 0), ())
+
+
+class Planted:
+    """A reader that knows the truth, but for an error that is planted."""
+
+    def __init__(self, name: str, swap: bool = False) -> None:
+        self.name, self.swap, self.asked = name, swap, 0
+
+    def read(self, trial: Trial, reading: Reading) -> Array:
+        assert reading.measure is READING.measure
+        self.asked += 1
+        scores = trial.coordinates.copy()
+        if self.swap:
+            scores[[0, 1]] = scores[[1, 0]]
+        return scores
+
+
+def model(levels: Mapping[str, float], rows: Array | None = None) -> Model:
+    after = np.zeros((4, 8)) if rows is None else rows
+    return Model(levels, EMPTY, EMPTY, np.zeros_like(after), after)
+
+
+def ladder(levels: int) -> Plan:
+    models = tuple(model({"vivid": level}) for level in range(1, levels + 1))
+    return Plan("world", "vivid", lambda: Trial("world", ("vivid",), models))
+
+
+def grid(k: int, levels: int = 3) -> Trial:
+    names = tuple(f"aspect {i}" for i in range(k))
+    at = itertools.product(range(1, levels + 1), repeat=k)
+    return Trial("world", names, tuple(model(dict(zip(names, x, strict=True))) for x in at))
+
+
+def test_levels_are_chosen_evenly_and_ranked(tmp_path: Path) -> None:
+    results = Results.open(tmp_path / "r.jsonl")
+    readers = [Planted("FineXL"), Planted("wrong", swap=True)]
+    one_aspect([ladder(10)], readers, READING, results, settings="s", seeds=(0, 1))
+    assert evenly(10, 3) in ([0, 4, 9], [0, 5, 9])
+    assert evenly(10, 10) == list(range(10))
+    values = {(r.row, r.column): r.value for r in results.found.values()}
+    assert {value for (row, _), value in values.items() if row == "FineXL"} == {0.0}
+    assert values["wrong", "world, 10 levels"] == pytest.approx(2 / 10)
+    # with three of the ten, the swapped first two are levels 2 and 5 or 6
+    assert values["wrong", "world, 3 levels"] == 0.0
+
+
+def test_what_is_known_is_not_computed_again(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    reader = Planted("FineXL")
+    for _ in range(2):
+        one_aspect([ladder(5)], [reader], READING, Results.open(path), settings="s")
+    assert reader.asked == 1
+    one_aspect([ladder(5)], [reader], READING, Results.open(path), settings="other")
+    assert reader.asked == 2
+    with path.open("ab") as file:
+        file.write(b'{"schema": "finexl.result/1", "experiment": "cut sh')
+    assert len(read_results([path])) == 4
+    row = json.loads(path.read_text().splitlines()[0])
+    assert row["made_with"]["finexl"]
+
+
+def test_a_value_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="nan"):
+        Results(None).add(Result("e", "m", "r", "c", "t", 0, float("nan"), "s"))
+
+
+def test_two_aspects_are_scored_on_the_six_mixtures_and_on_all() -> None:
+    results = Results(None)
+    plan = Plan("world", "two", lambda: grid(2))
+    several_aspects([plan], [Planted("FineXL"), Planted("wrong", swap=True)], READING, results,
+                    settings="s")  # fmt: skip
+    values = {(r.row, r.column): r.value for r in results.found.values()}
+    assert values == {
+        ("FineXL", "world, 2 aspects, the six mixtures"): 1.0,
+        ("FineXL", "world, 2 aspects, 3 x 3"): 1.0,
+        ("wrong", "world, 2 aspects, the six mixtures"): pytest.approx(4 / 6),
+        ("wrong", "world, 2 aspects, 3 x 3"): pytest.approx(7 / 9),
+    }
+    assert [name for name, _ in parts_of(grid(3))] == ["3 aspects, 3 x 3 x 3"]
+    assert [name for name, _ in parts_of(grid(4))] == ["4 aspects"]
+
+
+def test_seeds_of_one_trial_are_one_trial() -> None:
+    values = (("a", 0, 0.0), ("a", 1, 1.0), ("b", 0, 1.5), ("b", 1, 2.5))
+    found = [Result("e", "m", "r", "c", trial, seed, v, "x") for trial, seed, v in values]
+    cell = cells(found)["r", "c"]
+    assert (cell.mean.value, cell.mean.n, cell.trials, cell.seeds) == (1.25, 2, 2, 2)
+
+
+def test_the_error_is_told_relative_to_the_best_baseline() -> None:
+    values = {"FineXL": 0.2, "VisDiff": 0.8, "GSCLIP": 0.5}
+    found = [Result("e", "m", row, "c", "t", 0, v, "x") for row, v in values.items()]
+    table = table_of("e", "lower", found)
+    assert table.best_baseline("c") == "GSCLIP"
+    assert table.reduction("FineXL", "c") == pytest.approx(0.6)
+    accuracies = table_of("e", "higher", found)
+    assert accuracies.best_baseline("c") == "VisDiff"
+    assert accuracies.reduction("FineXL", "c") == pytest.approx(1 - 0.8 / 0.2)
+    assert cell_text(table.cells["FineXL", "c"]) == "0.20"
+
+
+def test_within_their_plane_models_have_one_solution() -> None:
+    rng = np.random.default_rng(0)
+    D = rng.normal(size=(2, 30))
+    W = rng.uniform(size=(9, 2))
+    # the words' vectors are off, outside of what the models span
+    off = rng.normal(size=(2, 30)) * 3
+    off -= off @ np.linalg.pinv(D) @ D
+    assert shared_weights(W @ D, D + off) == pytest.approx(W)
+    alone = shared_weights(W[:, :1] @ D[:1], (D + off)[:1])
+    assert np.corrcoef(alone[:, 0], W[:, 0])[0, 1] == pytest.approx(1)
+
+
+def test_ours_reads_planted_concepts() -> None:
+    encoder = FakeEncoder()
+    measure = Measure(encoder, "subspace", (), 0)
+    F = measure.vectors(["vivid", "grainy"]).vectors
+    at = list(itertools.product((1, 2, 3), repeat=2))
+    models = tuple(
+        model({"vivid": a, "grainy": b}, np.tile(a * F[0] + b * F[1], (4, 1))) for a, b in at
+    )
+    found = Shared().read(Trial("w", ("vivid", "grainy"), models), Reading(measure, ()))
+    assert found == pytest.approx(np.array(at, dtype=float))
+
+
+def test_sets_of_the_same_aspects_are_a_trial_and_fewer_pairs_the_same_ones() -> None:
+    rng = np.random.default_rng(0)
+    base = embeddings_from(rng.normal(size=(6, 8)).astype(np.float32), "base")
+    encoder = FakeEncoder()
+
+    def graded(level: float, *words: str) -> Graded:
+        rows = rng.normal(size=(6, 8)).astype(np.float32)
+        name = f"{words} {level}"
+        return Graded(name, tuple(Aspect(w, level) for w in words),
+                      embeddings_from(rows, name), base)  # fmt: skip
+
+    sets = [graded(2, "vivid"), graded(1, "vivid"), graded(1, "vivid", "soft"), graded(1, "soft")]
+    (plan,) = plans_of("made", sets, encoder, 1)
+    trial = plan.make()
+    assert (plan.name, trial.coordinates.ravel().tolist()) == ("vivid", [1, 2])
+    some = trial.some(3, 0)
+    assert some.models[0].after.shape == (3, 8)
+    assert np.array_equal(some.models[0].before, some.models[1].before)
+    assert trial.some(None, 0) is trial
+    with pytest.raises(UsageError, match="no base"):
+        embedded(Graded("alone", (), base), encoder)
+
+
+def test_mixtures_hold_their_parts() -> None:
+    base = photographs(read_images(PICTURES), 32)
+    base = ImageSet(base.name, base.kind, base.pictures[:4])
+    (plan,) = families.mixed(base, [["negative", "greyscale"]], 3, FakeEncoder())
+    trial = plan.make()
+    assert len(trial.models) == 9
+    first = trial.models[0]
+    assert first.levels == {"inverted colours": 1, "black and white": 1} or len(first.levels) == 2
+    changed = [np.abs(m.rows).max(axis=1) > 1e-4 for m in trial.models]
+    aspects = trial.coordinates
+    # one of four pictures at level 1, three of four at level 3, each aspect by itself
+    assert max(c.sum() for c in changed) <= 4
+    assert changed[0].sum() in (1, 2)
+    assert changed[-1].sum() in (3, 4)
+    assert aspects.min() == 1
+
+
+def test_groups_have_no_two_of_a_kind() -> None:
+    groups = families.groups_of(["saturate", "desaturate", "soft_focus", "sepia"], 2, 5, 0)
+    assert all({"saturate", "desaturate"} != set(group) for group in groups)
+    assert groups == families.groups_of(["saturate", "desaturate", "soft_focus", "sepia"], 2, 5, 0)
+
+
+def test_every_experiment_has_its_parameters() -> None:
+    for name in EXPERIMENTS:
+        for part in ("full", "quick"):
+            assert parameters_of(name, part)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["nothing"], "no experiment 'nothing'"), (["one-aspect", "--shard", "5/4"], "--shard '5/4'")],
+)
+def test_the_command_refuses_what_is_no_shard_and_no_experiment(
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["finexl", "bench", "run", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
