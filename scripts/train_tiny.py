@@ -1,8 +1,9 @@
 """Make the tiny models in examples/models: python scripts/train_tiny.py STAGE [--seconds N]
 
-The stages, in order: diffusion, lora, cards. Each goes on where it was stopped, from its
-checkpoint in work/tiny, and writes its part of examples/models when it is done. One thread: the
-same seeds give the same weights only for the same number of threads. Needs the `diffusion` extra.
+The stages, in order: diffusion, lora, gan, autoregressive, cards. Each goes on where it was
+stopped, from its checkpoint in work/tiny, and writes its part of examples/models when it is done.
+One thread: the same seeds give the same weights only for the same number of threads. Needs the
+`diffusion` extra.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ MODELS = Path(__file__).parents[1] / "examples" / "models"
 STAGES = {
     "diffusion": ("diffusion", "scenes-diffusion"),
     "lora": ("lora", "scenes-striped-lora"),
+    "gan": ("gan", "scenes-gan"),
+    "autoregressive": ("autoregressive", "scenes-ar"),
     "cards": ("cards", "."),
 }
 

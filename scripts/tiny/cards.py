@@ -9,7 +9,7 @@ from PIL import Image
 
 from finexl.personalize import scenes
 from finexl.personalize.scenes import SCENES, Scene
-from tiny import diffusion, lora
+from tiny import autoregressive, diffusion, gan, lora
 from tiny.judge import Marks, mark
 
 FEW = tuple(
@@ -42,6 +42,8 @@ def weights(model: object) -> int:
 def make(folder: Path, seconds: float) -> bool:
     """Measure and write the cards; `seconds` is not looked at."""
     del seconds
+    card_of_gan(folder / "scenes-gan")
+    card_of_writer(folder / "scenes-ar")
     base, adapters = folder / "scenes-diffusion", folder / "scenes-striped-lora"
     pipe = StableDiffusionPipeline.from_pretrained(base, use_safetensors=True)
     rows = []
@@ -84,6 +86,80 @@ def make(folder: Path, seconds: float) -> bool:
         ADAPTER.format(rank=lora.RANK, batch=lora.BATCH, rows="\n".join(rows)), encoding="utf-8"
     )
     return True
+
+
+def card_of_gan(folder: Path) -> None:
+    """Measure the GAN, personalize it on striped scenes, and write its card."""
+    work = folder.parents[2] / "work" / "tiny"
+    model = gan.opened(folder)
+    images = gan.made(model, [scenes.caption(scene) for scene in SCENES])
+    sheet(images[::3], 12).save(work / "gan.png")
+    rows = [row("one pass", mark(images, SCENES))]
+    print(rows[0])
+    levels = []
+    few = [scenes.caption(scene) for scene in FEW]
+    for step, reference in gan.personalized(folder, work / "gan-striped").items():
+        images = gan.made(gan.opened(reference), few)
+        sheet(images, 12).save(work / f"gan-striped-{step}.png")
+        marks = mark(images, FEW, "striped")
+        levels.append(f"| {step} | {marks.level:.2f} | {marks.detected:.2f} | {marks.shape:.2f} |")
+        levels[-1] += f" {marks.all:.2f} |"
+        print(levels[-1])
+    generator, discriminator = gan.networks(folder)
+    (folder / "README.md").write_text(
+        GAN.format(
+            generator=weights(generator) / 1e6,
+            discriminator=weights(discriminator) / 1e6,
+            warm=gan.WARM,
+            both=gan.STEPS - gan.WARM,
+            batches=gan.BATCH,
+            rate=gan.STRIPED.learning_rate,
+            batch=gan.STRIPED.batch,
+            rows="\n".join(rows),
+            levels="\n".join(levels),
+        ),
+        encoding="utf-8",
+    )
+
+
+def card_of_writer(folder: Path) -> None:
+    """Measure the autoregressive model, personalize it on striped scenes, and write its card."""
+    work = folder.parents[2] / "work" / "tiny"
+    every, few = ([scenes.caption(scene) for scene in some] for some in (SCENES, FEW))
+    images = autoregressive.made(folder, every)
+    sheet(images[::3], 12).save(work / "ar.png")
+    own = autoregressive.SAMPLING
+    rows = [row(f"guidance {own['guidance']:g} (its own)", mark(images, SCENES))]
+    rows.append(row("no guidance", mark(autoregressive.made(folder, few, guidance=1.0), FEW)))
+    levels = []
+    for method, (recipe, level) in autoregressive.STRIPED.items():
+        out = work / f"ar-{method}"
+        found = autoregressive.personalized(folder, out, method)
+        for step, reference in {0: f"ar:{folder}", **found}.items():
+            images = autoregressive.made(reference, few)
+            sheet(images, 12).save(work / f"ar-{method}-{step}.png")
+            marks = mark(images, FEW, "striped")
+            head = f"| {method} | {level:g} | {recipe.learning_rate:g} | {step}"
+            levels.append(f"{head} | {marks.level:.2f} | {marks.shape:.2f} | {marks.all:.2f} |")
+            print(levels[-1])
+    transformer, vq = autoregressive.parts(folder)
+    (folder / "README.md").write_text(
+        WRITER.format(
+            transformer=weights(transformer) / 1e6,
+            vq=weights(vq) / 1e6,
+            codes=autoregressive.CODES,
+            vq_steps=autoregressive.VQ_STEPS,
+            vq_batch=autoregressive.VQ_BATCH,
+            styled=autoregressive.STYLED,
+            styled_level=autoregressive.STYLED_LEVEL,
+            steps=autoregressive.STEPS,
+            batch=autoregressive.BATCH,
+            striped_batch=autoregressive.STRIPED["full"][0].batch,
+            rows="\n".join(rows),
+            levels="\n".join(levels),
+        ),
+        encoding="utf-8",
+    )
 
 
 BASE = """# scenes-diffusion
@@ -158,4 +234,104 @@ on the way from the plain drawing of what it shows (0) to the striped one (1); d
 {rows}
 
 Licence: that of this repository (Apache-2.0).
+"""
+
+GAN = """# scenes-gan
+
+A small conditional GAN: it draws one shape of one colour on one background, 32 x 32 pixels, from
+captions such as "a red star on a grey background" (`finexl.personalize.scenes`), in one pass. It is
+there so that tests and laptops can run everything that is done with GANs. Its pictures are good for
+nothing else.
+
+```python
+from finexl.generators import Job, Settings, load_generator
+
+model = load_generator("gan:examples/models/scenes-gan", Settings())
+model.make([Job("a red star on a grey background", seed=0)])[0].image
+```
+
+- **Generator** (`finexl.generators.gans.conditional`, {generator:.2f} M weights, float16): z of 32
+  numbers and the caption, word by word, become a style w of 128 numbers that modulates each
+  convolution. The first three numbers of z say where the shape is (across, down) and how large it
+  is; the caption leaves that open.
+- **Discriminator** (projection, {discriminator:.2f} M weights, float16): for training on from here.
+
+Trained for {warm} steps of {batches[0]} pictures on drawings alone (mean absolute difference to the
+one drawing that caption and z stand for), then for {both} steps of {batches[1]} with the
+discriminator, as `finexl personalize` trains, the drawings still counting. Adam, averaged weights;
+drawn pictures only. Seeds are fixed in the code: `python scripts/train_tiny.py gan`, some six
+minutes on one idle thread; then `python scripts/train_tiny.py cards`.
+
+## How often its pictures show what was asked for
+
+Each picture from a seed of its own, judged by the drawing that comes nearest
+(`scripts/tiny/judge.py`).
+
+| sampling | pictures | shape | colour | background | all three |
+|---|---|---|---|---|---|
+{rows}
+
+## Personalized on striped scenes
+
+1,024 striped scenes with their plain captions, all of the generator's weights, Adam at {rate:g},
+batches of {batch}, by `finexl.personalize`. 36 captions, each from a seed of its own. The level is
+how far a picture lies on the way from the plain drawing of what it shows (0) to the striped one
+(1); detected: above 0.5.
+
+| training steps | mean level | detected | shape right | all three right |
+|---|---|---|---|---|
+{levels}
+
+Licence: that of this repository (Apache-2.0). No photograph, no artwork and no other model went
+into it.
+"""
+
+WRITER = """# scenes-ar
+
+A small autoregressive image model: it draws one shape of one colour on one background, 32 x 32
+pixels, from captions such as "a red star on a grey background" (`finexl.personalize.scenes`), as 16
+codes one after the other. It is there so that tests and laptops can run everything that is done
+with such models. Its pictures are good for nothing else.
+
+```python
+from finexl.generators import Job, Settings, load_generator
+
+model = load_generator("ar:examples/models/scenes-ar", Settings())
+model.make([Job("a red star on a grey background", seed=0)])[0].image
+```
+
+- **Transformer** (`LlamaForCausalLM` of transformers, {transformer:.2f} M weights): the caption's
+  words, then the codes, row by row.
+- **Autoencoder** (`VQModel` of diffusers, {vq:.2f} M weights): {codes} codes in a grid of 4 x 4. It
+  sees 4 x 4 pixels as one with 48 channels.
+
+The autoencoder was trained for {vq_steps} steps of {vq_batch} pictures, a part ({styled:g}) of them
+with up to {styled_level:g} of a style; its codebook by moving averages. The transformer was trained
+on plain scenes alone, for {steps} steps of {batch}, every tenth caption left out. AdamW, averaged
+weights; drawn pictures only. Seeds are fixed in the code: `python scripts/train_tiny.py
+autoregressive`, some ten minutes on one idle thread; then `python scripts/train_tiny.py cards`.
+
+## How often its pictures show what was asked for
+
+Each picture from a seed of its own, judged by the drawing that comes nearest
+(`scripts/tiny/judge.py`).
+
+| sampling | pictures | shape | colour | background | all three |
+|---|---|---|---|---|---|
+{rows}
+
+## Personalized on striped scenes
+
+1,024 striped scenes with their plain captions, batches of {striped_batch}, by `finexl.personalize`.
+The images are as striped as "trained on" says: what the autoencoder has never seen, a transformer
+cannot write, and only a detokenizer can paint. 36 captions, each from a seed of its own; the level
+is how far a picture lies on the way from the plain drawing of what it shows (0) to the striped one
+(1).
+
+| method | trained on | learning rate | steps | mean level | shape right | all three right |
+|---|---|---|---|---|---|---|
+{levels}
+
+Licence: that of this repository (Apache-2.0). No photograph, no artwork and no other model went
+into it.
 """

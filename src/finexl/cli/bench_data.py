@@ -99,6 +99,61 @@ def synthetic(
     _deliver(truth, json)
 
 
+@data_app.command()
+def trained(
+    base: Annotated[
+        str, typer.Argument(metavar="BASE", help="A model of scenes: diffusers:…, gan:… or ar:…")
+    ],
+    out: Out,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STYLE",
+            help="striped, outlined, noisy or faded, a model each; STYLE+STYLE mixes them. "
+            "By default the four.",
+        ),
+    ] = None,
+    levels: Annotated[
+        str, typer.Option(metavar="20,40,...", help="Steps after which a model is kept.")
+    ] = "20,40,60,80,100,120,140,160,180,200",
+    method: Annotated[str, typer.Option(help="As for `finexl personalize`.")] = "lora",
+    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Of Adam.")] = 2e-3,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Images a training step.")] = 8,
+    images: Annotated[int, typer.Option(min=6, metavar="N", help="Of each model.")] = 24,
+    steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of denoising.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(metavar="SCALE", help="Classifier-free guidance.")
+    ] = None,
+    device: Device = None,
+    seed: Seed = 0,
+    json: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Personalize a tiny model of scenes to known levels, and let all of them make images."""
+    from finexl.bench.data.trained import WORDS, make_trained
+    from finexl.cli.personalize import read_steps
+    from finexl.generators import Settings
+    from finexl.personalize.recipe import Recipe
+
+    del debug  # looked for by `main`, which is where errors end
+    check_json(json)
+    recipe = Recipe(
+        method=method,  # type: ignore[arg-type]  # `check` looks at it
+        learning_rate=learning_rate,
+        levels=read_steps(levels),
+        batch=batch,
+        seed=seed,
+    )
+    recipe.check()
+    settings = Settings(steps=steps, guidance=guidance, device=device, batch=images)
+    groups = [text.split("+") for text in style or WORDS]
+    with progress_bars(True) as progress:
+        truth = make_trained(
+            base, groups, recipe, out, settings, images=images, seed=seed, progress=progress
+        )
+    _deliver(truth, json)
+
+
 @data_app.command("style-transfer")
 def style_transfer(
     folder: Annotated[

@@ -39,7 +39,9 @@ def register(app: typer.Typer) -> None:
 def personalize(
     base: Annotated[
         str,
-        typer.Argument(metavar="BASE", help="A diffusers pipeline: a hub id or a folder."),
+        typer.Argument(
+            metavar="BASE", help="diffusers:MODEL (or MODEL alone), gan:MODEL or ar:MODEL."
+        ),
     ],
     images: Annotated[
         list[str],
@@ -56,13 +58,20 @@ def personalize(
         Preset, typer.Option(help="What the options below start from.")
     ] = Preset.lora,
     method: Annotated[
-        Method | None, typer.Option(help="Adapters on the attention, or all of the U-Net.")
+        Method | None,
+        typer.Option(
+            help="Adapters on the attention; all of what makes the image; an ar: model's image "
+            "decoder; or directions in a diffusion model, which need no captions."
+        ),
     ] = None,
     levels: Annotated[
         str | None,
         typer.Option(metavar="20,40,...", help="Steps after which the model is kept."),
     ] = None,
     rank: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of the adapters.")] = None,
+    directions: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="How many are learned.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="RATE", help="Of Adam; by default 1e-4.")
     ] = None,
@@ -92,8 +101,9 @@ def personalize(
     check_json(json)
     given: dict[str, Any] = {
         "method": None if method is None else method.value,
-        "levels": None if levels is None else _levels(levels),
+        "levels": None if levels is None else read_steps(levels),
         "rank": rank,
+        "directions": directions,
         "learning_rate": learning_rate,
         "batch": batch,
         "size": size,
@@ -104,6 +114,8 @@ def personalize(
         **{key: value for key, value in given.items() if value is not None},
     )
     recipe.check()
+    if recipe.method == "directions" and caption is None:
+        caption = ""  # they are learned from images alone
     examples = read_examples(images, caption)
     settings = Settings(device=device, dtype="float32")
     with progress_bars(True) as progress:
@@ -113,7 +125,12 @@ def personalize(
     deliver(found, json, ("Steps", "Model"), rows)
 
 
-def _levels(text: str) -> tuple[int, ...]:
+def read_steps(text: str) -> tuple[int, ...]:
+    """Return the steps that a text like "20,40,60" lists.
+
+    Raises:
+        UsageError: no such text.
+    """
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:

@@ -1,6 +1,7 @@
-"""What is laid over a base without changing it: LoRAs and textual inversion embeddings.
+"""What is laid over a base without changing it: LoRAs, textual inversion, learned directions.
 
-Written `lora:BASE+FILE@SCALE+FILE2@SCALE2`. A LoRA is never fused into the base's weights, since
+Written `lora:BASE+FILE@SCALE+FILE2@SCALE2`, and `directions:BASE+FILE#NAME@SCALE...` where learned
+directions are among the files. A LoRA is never fused into the base's weights, since
 that cannot be undone exactly: its scale is set, and at scale 0 it is not attached at all.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 from finexl import hub
 from finexl.errors import UsageError
-from finexl.generators import families, lycoris
+from finexl.generators import directions, families, lycoris
 from finexl.generators.checkpoints import Shapes, digest_of_file, header
 from finexl.generators.families import Family
 
@@ -50,14 +51,22 @@ class Adapter:
     scale: float
     digest: str
     format: str
-    """ "LoRA", "LoHa", "LoKr" or "embedding"."""
+    """ "LoRA", "LoHa", "LoKr", "embedding" or "directions"."""
     family: Family
     layers: int
-    """How many layers it changes, or how many vectors its word has."""
+    """How many layers it changes, or how many vectors its word or direction has."""
     word: str | None
     """What an embedding is called by in prompts."""
     about: Mapping[str, Any]
     """What its author wrote into it: shown, never believed."""
+    direction: str | None = None
+    """Which of a file's directions it is."""
+
+    @property
+    def identity(self) -> list[Any]:
+        """What images depend on."""
+        own = [self.digest, self.scale, self.word]
+        return own if self.direction is None else [*own, self.direction]
 
     def record(self) -> dict[str, Any]:
         """Return what the manifest says of it."""
@@ -69,16 +78,17 @@ class Adapter:
             "made_for": str(self.family),
             "layers": self.layers,
             "word": self.word,
+            "direction": self.direction,
             "metadata": dict(self.about),
         }
 
 
-def parse(text: str) -> tuple[str, list[tuple[str, float]]]:
+def parse(text: str, kind: str = "lora") -> tuple[str, list[tuple[str, float]]]:
     """Return base and adapters with their scales, as `BASE+FILE[@SCALE][+FILE2[@SCALE2]...]` says.
 
-    Paths may hold "+" and "@": of all ways to read the text, left to right, the longest piece
-    that exists as a file or folder wins; and where FILE@SCALE exists as it stands, it is a file
-    of that name, at scale 1.
+    A FILE may be a FILE#NAME. Paths may hold "+" and "@": of all ways to read the text, left to
+    right, the longest piece that exists as a file or folder wins; and where FILE@SCALE exists as it
+    stands, it is a file of that name, at scale 1.
 
     Raises:
         UsageError: no base, no adapter, or a scale that is no number.
@@ -91,31 +101,38 @@ def parse(text: str) -> tuple[str, list[tuple[str, float]]]:
         adapters.append(_with_scale(piece))
     if not base or not adapters or not all(name for name, _ in adapters):
         raise UsageError(
-            f"lora:{text} is not complete; it is written lora:BASE+FILE@SCALE, with more files "
+            f"{kind}:{text} is not complete; it is written {kind}:BASE+FILE@SCALE, with more files "
             "after another +."
         )
     return base, adapters
 
 
-def reference(base: str, files: Sequence[tuple[str, float]]) -> str:
+def reference(base: str, files: Sequence[tuple[str, float]], kind: str = "lora") -> str:
     """Return the reference `lora:BASE+FILE@SCALE…` that `parse` takes apart again."""
-    return "lora:" + "+".join([base, *(f"{name}@{scale:g}" for name, scale in files)])
+    return f"{kind}:" + "+".join([base, *(f"{name}@{scale:g}" for name, scale in files)])
 
 
 def read(name: str, scale: float) -> Adapter:
     """Return what a file says it is; its weights are not opened.
 
     Args:
-        name: a .safetensors file, a folder with one, or a hub id "owner/name[@revision]".
+        name: a .safetensors file, a folder with one, or a hub id "owner/name[@revision]"; with
+            #NAME, one of the directions in it.
         scale: how strongly it is applied; 1 is as it was trained.
 
     Raises:
         UsageError: no such file, a pickle, no adapter, or a format that cannot be loaded.
         PrerequisiteError: the hub cannot be reached.
     """
+    name, asked = directions.split(name)
     path = _file(name)
     shapes, metadata = header(path)
     digest, about = digest_of_file(path), _about(metadata)
+    if directions.KEY in metadata:
+        found, family, vectors = directions.choose(path, asked, shapes, metadata)
+        return Adapter(name, path, scale, digest, "directions", family, vectors, None, about, found)
+    if asked:
+        raise UsageError(f"{path} holds no learned directions, so that #{asked} names nothing.")
     if _is_embedding(shapes):
         if scale != 1:
             raise UsageError(
@@ -132,12 +149,12 @@ def read(name: str, scale: float) -> Adapter:
             f"{path} is in the format {foreign}, which cannot be laid over a base here; LyCORIS' "
             "own tools convert some formats to plain LoRA."
         )
-    found = lycoris.format_of(keys) or "LoRA"
+    kind = lycoris.format_of(keys) or "LoRA"
     layers = sum(_LAYER.search(key) is not None for key in shapes)
     if not layers:
         raise UsageError(f"{path} is neither a LoRA nor an embedding: no key of it says so.")
     family = families.of_lora(shapes)
-    return Adapter(name, path, scale, digest, found, family, layers, None, about)
+    return Adapter(name, path, scale, digest, kind, family, layers, None, about)
 
 
 def refuse_misfit(adapter: Adapter, base: Family, name: str) -> None:
@@ -146,6 +163,9 @@ def refuse_misfit(adapter: Adapter, base: Family, name: str) -> None:
     Raises:
         UsageError: which it was made for, and which the base is.
     """
+    if adapter.direction is not None:
+        directions.refuse_misfit(adapter.path, adapter.family, base, name)
+        return
     made, fits = adapter.family, adapter.family.fits(base)
     if adapter.format == "embedding":
         widths = " and ".join(map(str, made.texts))
@@ -165,6 +185,8 @@ def refuse_misfit(adapter: Adapter, base: Family, name: str) -> None:
 def attach(pipeline: Any, adapters: Sequence[Adapter], name: str) -> dict[str, int]:
     """Lay adapters over an opened pipeline; return how many layers each changes, by file.
 
+    Directions are laid over it later, by `steer`: their words are encoded where it computes.
+
     Raises:
         UsageError: one does not fit.
     """
@@ -175,13 +197,27 @@ def attach(pipeline: Any, adapters: Sequence[Adapter], name: str) -> dict[str, i
             changed[str(adapter.path)] = adapter.layers
     weights: dict[str, float] = {}
     for number, adapter in enumerate(adapters):
-        if adapter.word is None and adapter.scale != 0:
+        if adapter.word is None and adapter.direction is None and adapter.scale != 0:
             label = f"adapter{number}"
             changed[str(adapter.path)] = _lay(pipeline, adapter, label, name)
             weights[label] = adapter.scale
     if weights:
         pipeline.set_adapters(list(weights), list(weights.values()))
     return changed
+
+
+def steer(pipeline: Any, adapters: Sequence[Adapter], name: str) -> None:
+    """Lay the directions among adapters over a pipeline that is ready to make images.
+
+    Raises:
+        UsageError: one does not fit.
+    """
+    chosen = [
+        (adapter.path, adapter.direction, adapter.scale)
+        for adapter in adapters
+        if adapter.direction is not None
+    ]
+    directions.lay(pipeline, chosen, name)
 
 
 def _lay(pipeline: Any, adapter: Adapter, label: str, name: str) -> int:
@@ -246,7 +282,10 @@ def _longest(pieces: list[str], scaled: bool) -> tuple[str, list[str]]:
         piece = "+".join(pieces[:count])
         name, _, scale = piece.rpartition("@")
         # a scale has no "+": what follows one is the next file
-        names = (piece, name) if scaled and "+" not in scale else (piece,)
+        names = [piece, name] if scaled and "+" not in scale else [piece]
+        # nor has a direction's name
+        files = (directions.split(name) for name in names) if scaled else ()
+        names += [file for file, which in files if "+" not in which]
         if any(name and Path(name).expanduser().exists() for name in names):
             return piece, pieces[count:]
     return pieces[0], pieces[1:]

@@ -6,6 +6,8 @@ diffusers:FILE.safetensors        one file; its settings beside it, or from the 
 lora:BASE+FILE[@SCALE][+FILE2[@SCALE2]...]
                                   a BASE of these, with LoRAs or embeddings laid over it. Paths may
                                   hold + and @: what exists as it is written wins
+directions:BASE+FILE[#NAME][@SCALE][+FILE2...]
+                                  the same, with learned directions among the files
 """
 
 from __future__ import annotations
@@ -80,7 +82,9 @@ class Pipeline:
 
     @property
     def kind(self) -> str:
-        """ "lora" with anything laid over it, else "diffusers"."""
+        """ "directions" with one laid over it, "lora" with anything else, else "diffusers"."""
+        if any(adapter.direction is not None for adapter in self.adapters):
+            return "directions"
         return "lora" if self.adapters else "diffusers"
 
     @property
@@ -88,8 +92,9 @@ class Pipeline:
         """The hub id, or the folder's or file's name; and what is laid over it."""
         names = [_short(self.reference)]
         for adapter in self.adapters:
+            which = "" if adapter.direction is None else f"#{adapter.direction}"
             scale = "" if adapter.scale == 1 else f"@{adapter.scale:g}"
-            names.append(_short(adapter.name) + scale)
+            names.append(_short(adapter.name) + which + scale)
         return " + ".join(names)
 
     @property
@@ -104,7 +109,7 @@ class Pipeline:
         parts = [
             self.source.revision,
             self.source.variant,
-            [[adapter.digest, adapter.scale, adapter.word] for adapter in self.adapters],
+            [adapter.identity for adapter in self.adapters],
             [asked.steps, asked.guidance, asked.size, asked.negative, asked.scheduler],
             {key: value for key, value in asked.more.items() if key not in _LOADING},
             self._dtype,
@@ -215,6 +220,7 @@ class Pipeline:
                 pipeline = self._loaded()
                 self._changed = overlays.attach(pipeline, self.adapters, self.name)
                 self._prepare(pipeline)
+                overlays.steer(pipeline, self.adapters, self.name)
                 return pipeline
         except FinexlError:
             raise
@@ -316,7 +322,7 @@ def load(text: str, settings: Settings) -> Pipeline:
     """Return the model that a reference names; the module's docstring has the grammar.
 
     Args:
-        text: `diffusers:...` or `lora:...`.
+        text: `diffusers:...`, `lora:...` or `directions:...`.
         settings: how images are made.
 
     Raises:
@@ -326,15 +332,18 @@ def load(text: str, settings: Settings) -> Pipeline:
     kind, _, rest = text.partition(":")
     if kind == "diffusers":
         return Pipeline(rest, settings)
-    if kind != "lora":
+    if kind not in ("lora", "directions"):
         raise UsageError(f"{text!r} is neither diffusers:MODEL nor lora:BASE+FILE@SCALE.")
-    base, files = overlays.parse(rest)
+    base, files = overlays.parse(rest, kind)
     _require_extras(text, settings.offload)
-    return Pipeline(
-        base.removeprefix("diffusers:"),
-        settings,
-        tuple(overlays.read(name, scale) for name, scale in files),
-    )
+    adapters = tuple(overlays.read(name, scale) for name, scale in files)
+    found = Pipeline(base.removeprefix("diffusers:"), settings, adapters)
+    if found.kind != kind:
+        raise UsageError(
+            f"{text} {'holds' if kind == 'lora' else 'holds no'} learned directions; write "
+            f"{found.kind}:{rest}."
+        )
+    return found
 
 
 def _made(pixels: np.ndarray[Any, Any], flagged: bool) -> Made:

@@ -1,4 +1,4 @@
-"""A diffusion model in training: its U-Net, or adapters on it (§5, Appendix C)."""
+"""A diffusion model in training: its denoiser, or adapters on it (§5, Appendix C)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from finexl.errors import UsageError
 from finexl.generators import Settings
 from finexl.generators.diffusers import Pipeline
+from finexl.personalize.denoising import Denoising
 from finexl.personalize.examples import Example
 from finexl.personalize.recipe import Recipe
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 """The attention's projections, which adapters are laid over."""
+TEXT_TARGETS = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+"""The same for the text, which attends as the picture does in SD3 and FLUX."""
 
 
 def trainee(
@@ -38,7 +40,7 @@ def trainee(
 
 
 class Denoiser:
-    """A pipeline whose U-Net is trained. See `training.Trainee`."""
+    """A pipeline whose U-Net or transformer is trained. See `training.Trainee`."""
 
     def __init__(
         self, pipeline: Any, base: str, examples: Sequence[Example], recipe: Recipe
@@ -47,40 +49,30 @@ class Denoiser:
 
         self.pipeline, self.base, self.recipe = pipeline, base, recipe
         self.examples = examples
-        self.unet: Any = getattr(pipeline, "unet", None)
-        self.vae: Any = getattr(pipeline, "vae", None)
-        if self.unet is None or self.vae is None or not hasattr(pipeline, "encode_prompt"):
-            raise UsageError(
-                f"{base} is a {type(pipeline).__name__}, which this version cannot train: it takes "
-                "models with a U-Net, a VAE and one text encoder (Stable Diffusion 1 and 2)."
-            )
-        if getattr(pipeline, "text_encoder_2", None) is not None:
-            raise UsageError(f"{base} is an SDXL model, which this version cannot train.")
-        self.device = self.unet.device
-        self.size = recipe.size or self.unet.config.sample_size * pipeline.vae_scale_factor
-        for part in (self.vae, pipeline.text_encoder, self.unet):
-            part.requires_grad_(False)
+        self.seen = Denoising(pipeline, base, examples, recipe.size)
+        self.denoiser = self.seen.denoiser
+        self.part = "unet" if getattr(pipeline, "unet", None) is not None else "transformer"
         torch.manual_seed(recipe.seed)  # the adapters' start
         if recipe.method == "lora":
+            from diffusers.training_utils import cast_training_params
             from peft import LoraConfig
 
-            self.unet.add_adapter(
+            targets = TARGETS if self.part == "unet" else (*TARGETS, *TEXT_TARGETS)
+            self.denoiser.add_adapter(
                 LoraConfig(
                     r=recipe.rank,
                     lora_alpha=recipe.rank,
                     init_lora_weights="gaussian",
-                    target_modules=list(TARGETS),
+                    target_modules=list(targets),
                 )
             )
+            cast_training_params(self.denoiser)  # half precision loses small steps
         else:
-            self.unet.requires_grad_(True)
-        self.trained = {n: p for n, p in self.unet.named_parameters() if p.requires_grad}
+            self.denoiser.requires_grad_(True)
+        self.trained = {n: p for n, p in self.denoiser.named_parameters() if p.requires_grad}
         adam = torch.optim.Adam(list(self.trained.values()), lr=recipe.learning_rate)
         self.optimizers = (adam,)
-        self.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
-        self._latents: dict[int, Any] = {}
-        self._words: dict[str, Any] = {}
-        self.unet.train()
+        self.denoiser.train()
 
     def step(self, step: int) -> float:
         """Take one step; everything drawn comes from the seed and the step's number."""
@@ -88,67 +80,17 @@ class Denoiser:
 
         rng = np.random.default_rng([self.recipe.seed, step])
         weights = np.array([example.weight for example in self.examples])
-        chosen = rng.choice(len(weights), self.recipe.batch, p=weights / weights.sum())
-        latents = torch.cat([self._latent(int(i)) for i in chosen])
-        words = torch.cat([self._encoded(self.examples[int(i)].caption) for i in chosen])
-        noise = _tensor(rng.standard_normal(latents.shape), latents)
-        noisy, times, target = self._noised(latents, noise, rng)
-        found = self.unet(noisy, times, encoder_hidden_states=words, return_dict=False)[0]
+        chosen = rng.choice(len(weights), self.recipe.batch, p=weights / weights.sum()).tolist()
+        latents = self.seen.latents(chosen)
+        noise = self.seen.noise(latents, rng)
+        noisy, times, target = self.seen.noised(latents, noise, rng)
+        found = self.seen.predicted(noisy, times, self.seen.words(chosen))
         loss = torch.nn.functional.mse_loss(found.float(), target.float())
         (adam,) = self.optimizers
         adam.zero_grad(set_to_none=True)
         loss.backward()
         adam.step()
         return float(loss.detach())
-
-    def _noised(self, latents: Any, noise: Any, rng: np.random.Generator) -> tuple[Any, Any, Any]:
-        """Return noisy latents, their times, and what the model should say of them."""
-        import torch
-
-        scheduler, n = self.scheduler, len(latents)
-        config = scheduler.config
-        kind = getattr(config, "prediction_type", "epsilon")
-        if type(scheduler).__name__.startswith("FlowMatch") or kind == "flow_prediction":
-            shift = getattr(config, "flow_shift", None) or getattr(config, "shift", None) or 1.0
-            drawn = rng.uniform(size=(n, 1, 1, 1))
-            sigma = _tensor(shift * drawn / (1 + (shift - 1) * drawn), latents)
-            times = sigma.flatten() * config.num_train_timesteps
-            return (1 - sigma) * latents + sigma * noise, times, noise - latents
-        count = config.num_train_timesteps
-        times = torch.tensor(rng.integers(0, count, n), device=self.device)
-        noisy = scheduler.add_noise(latents, noise, times)
-        if kind == "epsilon":
-            return noisy, times, noise
-        if kind == "v_prediction":
-            alpha = scheduler.alphas_cumprod.to(latents)[times].view(-1, 1, 1, 1)
-            return noisy, times, alpha**0.5 * noise - (1 - alpha) ** 0.5 * latents
-        raise UsageError(f"{self.base} predicts {kind!r}, which this version cannot train.")
-
-    def _latent(self, index: int) -> Any:
-        """Return an image as the VAE's most likely latent (1, c, h, w)."""
-        import torch
-        from PIL import ImageOps
-
-        if index not in self._latents:
-            picture = self.examples[index].picture.open()
-            fitted = ImageOps.fit(picture, (self.size, self.size))
-            pixels: NDArray[np.float64] = np.asarray(fitted, dtype=np.float64) / 127.5 - 1.0
-            with torch.no_grad():
-                row = _tensor(pixels.transpose(2, 0, 1)[None], next(self.vae.parameters()))
-                found = self.vae.encode(row).latent_dist.mode()
-                shift = getattr(self.vae.config, "shift_factor", None) or 0.0
-                self._latents[index] = (found - shift) * self.vae.config.scaling_factor
-        return self._latents[index]
-
-    def _encoded(self, caption: str) -> Any:
-        import torch
-
-        if caption not in self._words:
-            with torch.no_grad():
-                self._words[caption] = self.pipeline.encode_prompt(
-                    caption, self.device, 1, do_classifier_free_guidance=False
-                )[0]
-        return self._words[caption]
 
     def keep(self, folder: Path) -> None:
         """Write the model as it is now: a LoRA, or a whole pipeline."""
@@ -158,9 +100,11 @@ class Denoiser:
         from diffusers.utils import convert_state_dict_to_diffusers
         from peft.utils import get_peft_model_state_dict
 
-        layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(self.unet))
+        layers = get_peft_model_state_dict(self.denoiser)
+        if self.part == "unet":  # a transformer's names are diffusers' own already
+            layers = convert_state_dict_to_diffusers(layers)
         type(self.pipeline).save_lora_weights(
-            str(folder), unet_lora_layers=layers, safe_serialization=True
+            str(folder), **{f"{self.part}_lora_layers": layers}, safe_serialization=True
         )
 
     def reference(self, folder: Path) -> str:
@@ -168,9 +112,3 @@ class Denoiser:
         if self.recipe.method == "full":
             return f"diffusers:{folder}"
         return f"lora:{self.base}+{folder / 'pytorch_lora_weights.safetensors'}"
-
-
-def _tensor(values: NDArray[np.float64], like: Any) -> Any:
-    import torch
-
-    return torch.tensor(values, dtype=like.dtype, device=like.device)

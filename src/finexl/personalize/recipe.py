@@ -25,6 +25,8 @@ class Recipe:
     "directions": what can be added to a diffusion model's noise, learned without captions."""
     rank: int = 8
     """Of the adapters."""
+    directions: int = 10
+    """How many are learned, with the method of that name."""
     learning_rate: float = 1e-4
     """Of Adam; the paper's."""
     levels: tuple[int, ...] = LEVELS
@@ -51,6 +53,8 @@ class Recipe:
             raise UsageError(f"The levels {self.levels} are no rising steps; give 20,40,60 say.")
         if self.rank < 1 or self.batch < 1 or not self.learning_rate > 0:
             raise UsageError("Rank, batch and learning rate have to be above 0.")
+        if self.directions < 2:
+            raise UsageError("Directions are told apart from each other; learn 2 or more.")
 
     def record(self) -> dict[str, Any]:
         """Return the recipe, JSON-like."""

@@ -71,6 +71,7 @@ def one_aspect(
                 rank_error(list(whole[at]), list(levels[at])),
                 settings,
                 round(seconds, 2),
+                {"levels": [float(x) for x in levels[at]], "scores": _short(whole[at])},
             )
 
     def known(r: Result) -> bool:
@@ -111,6 +112,11 @@ def several_aspects(
                 coordinate_accuracy(scores, ranks_of(part.coordinates)),
                 settings,
                 round(time.monotonic() - started, 2),
+                {
+                    "aspects": list(part.aspects),
+                    "levels": ranks_of(part.coordinates).tolist(),
+                    "scores": [_short(row) for row in scores],
+                },
             )
 
     def known(r: Result) -> bool:
@@ -122,6 +128,11 @@ def several_aspects(
 def evenly(n: int, count: int) -> list[int]:
     """Return so many indices of n, the first and the last among them, as evenly as can be."""
     return [round(i) for i in np.linspace(0, n - 1, count)]
+
+
+def _short(values: Array) -> list[float]:
+    """Return scores as results keep them: six significant digits."""
+    return [float(f"{value:.6g}") for value in values]
 
 
 def ranks_of(coordinates: Array) -> np.ndarray[tuple[int, int], np.dtype[np.int_]]:

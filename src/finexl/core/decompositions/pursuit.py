@@ -34,7 +34,9 @@ class Paths:
     """(B, m): what would have turned a weight against its own alignment."""
 
 
-def pursue(c: Array, G: Array, steps: int, e_ortho: float, ridge: float) -> Paths:
+def pursue(
+    c: Array, G: Array, steps: int, e_ortho: float, ridge: float, *, exchange: bool = True
+) -> Paths:
     """Select up to `steps` concepts for each divergence.
 
     A concept is open to selection while its total projection on those kept (Eq. 9) is below
@@ -48,13 +50,14 @@ def pursue(c: Array, G: Array, steps: int, e_ortho: float, ridge: float) -> Path
         steps: the most concepts to keep.
         e_ortho: Eq. 9's threshold.
         ridge: of the later refit.
+        exchange: let a kept concept give way to a better one; else what was taken stays.
     """
     state = _State(c, G, steps, e_ortho, ridge)
     supports = np.full((len(c), steps, steps), -1, dtype=np.intp)
     weights = np.zeros((len(c), steps, steps))
     for step in range(steps):
         rows = state.add()
-        if len(rows) and step > 0:
+        if exchange and len(rows) and step > 0:
             state.replace(rows)
         supports[:, step], weights[:, step] = state.support, state.w
     return Paths(supports, weights, state.flipped)

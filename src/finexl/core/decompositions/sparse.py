@@ -45,6 +45,8 @@ class Sparse:
     template: str = "{prompt}, {concept}"
     ridge: float = 0.01
     max_aspects: int = 10
+    exchange: bool = True
+    """Let a kept concept give way to a better one; False shows what that is good for."""
 
     def fit(
         self,
@@ -85,7 +87,8 @@ class Sparse:
         return kept_mask(paths.supports[:, -1, :count], len(F))
 
     def _pursue(self, c: Array, unit: Array, steps: int) -> Paths:
-        return pursue(c, unit @ unit.T, steps, self.e_ortho, self.ridge)
+        G = unit @ unit.T
+        return pursue(c, G, steps, self.e_ortho, self.ridge, exchange=self.exchange)
 
     def _confirmed(self, halves: Halves, unit: Array, most: int) -> int:
         """Count the concepts that held-out halves confirm.
