@@ -121,7 +121,7 @@ def test_what_the_model_should_say_takes_the_noise_away(base: Path, kind: str) -
     run = Denoiser(pipeline, "base", [], Recipe(size=32))
     rng = np.random.default_rng(0)
     latents, noise = (torch.tensor(rng.normal(size=(2, 4, 4, 4))).float() for _ in range(2))
-    noisy, times, target = run._noised(latents, noise, rng)
+    noisy, times, target = run.seen.noised(latents, noise, rng)
     if kind == "flow":
         assert ((times > 0) & (times < 1000)).all()
         part = (times / 1000).view(-1, 1, 1, 1)
@@ -151,13 +151,6 @@ def test_a_loss_that_is_no_number_ends_it(base: Path, tmp_path: Path) -> None:
     images(tmp_path / "images")
     with pytest.raises(FinexlError, match="no number any more"):
         trained(base, tmp_path / "out", Recipe(method="full", levels=(9,), learning_rate=1e30))
-
-
-def test_a_model_that_cannot_be_trained_is_named(tmp_path: Path) -> None:
-    images(tmp_path / "images")
-    tiny_pipelines.save_sdxl(tmp_path / "xl")
-    with pytest.raises(UsageError, match="SDXL model, which this version cannot train"):
-        trained(tmp_path / "xl", tmp_path / "out", Recipe(levels=(1,)))
 
 
 # examples

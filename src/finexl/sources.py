@@ -74,16 +74,23 @@ def is_model(reference: str) -> bool:
 
 def absolute(reference: str) -> str:
     """Return a model's reference with its files' paths absolute, so that it holds anywhere."""
+    from finexl.generators import adapters, directions
+
     kind, _, rest = reference.partition(":")
     if kind == "diffusers":
         return f"{kind}:{_absolute(rest)}"
-    if kind != "lora":
-        return reference
-    from finexl.generators.adapters import parse
-    from finexl.generators.adapters import reference as written
-
-    base, files = parse(rest)
-    return written(_absolute(base), [(_absolute(name), scale) for name, scale in files])
+    if kind in ("lora", "directions"):
+        base, files = adapters.parse(rest, kind)
+        named = [(*directions.split(name), scale) for name, scale in files]
+        written = [(_absolute(f) + (f"#{word}" if word else ""), s) for f, word, s in named]
+        return adapters.reference(_absolute(base), written, kind)
+    if kind in ("gan", "ar") and "+" not in rest:
+        return f"{kind}:{_absolute(rest)}"
+    if kind in ("gan", "ar"):
+        base, files = adapters.parse(rest, kind)
+        written = [(_absolute(name), scale) for name, scale in files]
+        return adapters.reference(_absolute(base), written, kind)
+    return reference
 
 
 def _absolute(name: str) -> str:

@@ -20,6 +20,7 @@ class Preset(str, Enum):
     paper_diffusion = "paper-diffusion"
     paper_gan = "paper-gan"
     paper_ar = "paper-ar"
+    directions = "directions"
 
 
 class Method(str, Enum):

@@ -3,6 +3,11 @@
 making       images that survive: written as they come, continued where they broke off
 diffusers    pipelines by hub id, folder or single file
 adapters     LoRA, LyCORIS and textual inversion laid over one, never fused
+directions   learned directions, added to what the denoiser says
+steering     how that is done: a denoiser pulled aside by words
+gan          generators of one pass, their latents edited; architectures in gans/
+autoregressive
+             images as tokens, one after the other; token models in tokens/
 families     which base an adapter was made for
 checkpoints  where a pipeline's files are
 running      quiet, repeatable, and what it means when memory runs out
@@ -32,7 +37,8 @@ def load_generator(reference: str, settings: Settings) -> Generator:
     """Return a model that makes images. Its files are found now, and opened when first used.
 
     Args:
-        reference: `diffusers:ID-or-path`, `lora:BASE+FILE@SCALE`, or `api:SERVICE:WHERE`.
+        reference: `diffusers:ID-or-path`, `lora:BASE+FILE@SCALE`, `directions:BASE+FILE@SCALE`,
+            `gan:MODEL+DIRECTION@SCALE`, `ar:MODEL+FILE`, or `api:SERVICE:WHERE`.
         settings: how images are made.
 
     Raises:
@@ -40,15 +46,23 @@ def load_generator(reference: str, settings: Settings) -> Generator:
         PrerequisiteError: it is not on this machine, or an extra is missing.
     """
     kind = reference.partition(":")[0]
-    if kind in ("diffusers", "lora"):
+    if kind in ("diffusers", "lora", "directions"):
         from finexl.generators import diffusers
 
         return diffusers.load(reference, settings)
+    if kind == "gan":
+        from finexl.generators import gan
+
+        return gan.load(reference, settings)
+    if kind == "ar":
+        from finexl.generators import autoregressive
+
+        return autoregressive.load(reference, settings)
     if kind == "api":
         from finexl.generators import api
 
         return api.load(reference, settings)
     raise UsageError(
-        f"{reference} is a kind of model that this version cannot run; make its images into a "
-        "folder and give that."
+        f"{reference} names no kind of model that is known here; write diffusers:, lora:, "
+        "directions:, gan:, ar: or api: before it, or give a folder of its images."
     )

@@ -70,5 +70,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
         "paper-gan": Recipe(method="full"),
         # §5: Anole's image detokenizer alone
         "paper-ar": Recipe(method="detokenizer"),
+        # §6.3: NoiseCLR's own settings
+        "directions": Recipe(method="directions", batch=6, learning_rate=1e-3),
     }
 )
