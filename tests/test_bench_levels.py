@@ -14,21 +14,21 @@ import pytest
 from fake_encoder import FakeEncoder
 from finexl import cli
 from finexl.bench.data.graded import Aspect, Graded
-from finexl.bench.data.operated import photographs
 from finexl.bench.experiments import families
 from finexl.bench.experiments.levels import evenly, one_aspect, parts_of, several_aspects
 from finexl.bench.experiments.readers import Reading, Shared, shared_weights
 from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
 from finexl.bench.experiments.trials import Model, Plan, Trial, embedded, plans_of
 from finexl.bench.methods import Array
-from finexl.bench.properties import PICTURES
 from finexl.bench.results import Result, Results, cells, read_results
 from finexl.bench.tables import cell_text, table_of
 from finexl.errors import UsageError
-from finexl.imageset import ImageSet, embeddings_from, read_images
+from finexl.images import Picture
+from finexl.imageset import ImageSet, embeddings_from
 from finexl.measure import Measure
 
 EMPTY = ImageSet("none", "images", ())
+PICTURED = ImageSet("twelve", "images", tuple(Picture(str(i), Path()) for i in range(12)))
 READING = Reading(Measure(FakeEncoder(), "subspace", (), 0), ())
 
 
@@ -179,20 +179,22 @@ def test_sets_of_the_same_aspects_are_a_trial_and_fewer_pairs_the_same_ones() ->
 
 
 def test_mixtures_hold_their_parts() -> None:
-    base = photographs(read_images(PICTURES), 32)
-    base = ImageSet(base.name, base.kind, base.pictures[:4])
-    (plan,) = families.mixed(base, [["negative", "greyscale"]], 3, FakeEncoder())
+    base = np.zeros((12, 8))
+
+    def full(name: str, value: float) -> Plan:
+        made = Model({name: 1.0}, PICTURED, PICTURED, base, base + value)
+        return Plan("f", name, lambda: Trial("f", (name,), (made,)))
+
+    plan = families.mixed("f", [full("a", 1.0), full("b", 10.0)], 3)
     trial = plan.make()
-    assert len(trial.models) == 9
-    first = trial.models[0]
-    assert first.levels == {"inverted colours": 1, "black and white": 1} or len(first.levels) == 2
-    changed = [np.abs(m.rows).max(axis=1) > 1e-4 for m in trial.models]
-    aspects = trial.coordinates
-    # one of four pictures at level 1, three of four at level 3, each aspect by itself
-    assert max(c.sum() for c in changed) <= 4
-    assert changed[0].sum() in (1, 2)
-    assert changed[-1].sum() in (3, 4)
-    assert aspects.min() == 1
+    assert (plan.family, plan.name, len(trial.models)) == ("f mixed", "a + b", 9)
+    for one in trial.models:
+        found = one.rows[:, 0]
+        # of 12 pictures in 6 parts, 2 a level; the rest is the base's
+        assert (found == 1).sum() == 2 * one.levels["a"]
+        assert (found == 10).sum() == 2 * one.levels["b"]
+    low, high = trial.models[0].rows[:, 0], trial.models[-1].rows[:, 0]
+    assert (high[low > 0] == low[low > 0]).all()  # more are added, none is taken away
 
 
 def test_groups_have_no_two_of_a_kind() -> None:

@@ -6,19 +6,18 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from finexl.bench.data.graded import Aspect, Graded
+from finexl.bench.data.graded import Graded
 from finexl.bench.data.operated import Mixture, ladder, operated
-from finexl.bench.experiments.trials import Plan, Trial, embedded
+from finexl.bench.experiments.trials import Model, Plan, Trial, embedded
 from finexl.encoders import Encoder
 from finexl.imageset import ImageSet
 from finexl.operators import OPERATORS
 
 OPERATED = "operators"
 COMPOSED = "operators composed"
-MIXED = "operators mixed"
-PARTS = 4
-"""Of so many parts of the pictures, an aspect at level l has l where several are mixed."""
+MIXED = "mixed"
 
 
 def ladders(
@@ -55,46 +54,56 @@ def composed(
     ]
 
 
-def mixed(
-    photographs: ImageSet,
-    groups: Sequence[Sequence[str]],
-    levels: int,
-    encoder: Encoder,
-    seed: int = 0,
-) -> list[Plan]:
-    """Return a trial for each group: pictures of several styles in known proportions.
+def mixed(family: str, full: Sequence[Plan], levels: int) -> Plan:
+    """Return a trial whose models have several aspects in known proportions of their pictures.
 
-    As where a model is trained on a mixture (Appendix C): with k aspects at L levels, a picture has
-    each aspect at full strength or not at all, at level l in l of 4 parts (of L + 1, if more) of
-    the pictures, independently of the other aspects; which pictures is the same at all levels, and
-    more are added as the level rises.
+    As where a model is trained on a mixture (Appendix C), a picture is of one aspect or plain: of k
+    aspects at L levels, level l is l of k L parts of the pictures. Which pictures an aspect gets
+    first is drawn once; the others follow as its level rises.
+
+    Args:
+        family: what it is called.
+        full: a trial for each aspect, whose last model has it at full strength.
+        levels: L.
     """
-    parts = max(PARTS, levels + 1)
+    aspects = tuple(plan.name for plan in full)
 
-    def sets(group: Sequence[str]) -> Iterable[Graded]:
-        n = len(photographs.pictures)
-        rng = np.random.default_rng([seed, n, len(group)])
-        ranks = [rng.permutation(n) for _ in group]
-        full: dict[tuple[bool, ...], Graded] = {}
-        for mixture in _grid(group, levels):
-            wanted = [round(level * levels) for level in mixture.values()]
-            has = np.array(
-                [rank * parts < level * n for rank, level in zip(ranks, wanted, strict=True)]
-            )
-            pictures = []
-            for i in range(n):
-                key = tuple(bool(one) for one in has[:, i])
-                if key not in full:
-                    applied = {name: float(on) for name, on in zip(group, key, strict=True)}
-                    full[key] = operated(photographs, applied, seed)
-                pictures.append(full[key].personalized.pictures[i])
-            name = " ".join(f"{a} {level}" for a, level in zip(group, wanted, strict=True))
-            aspects = tuple(
-                Aspect(_word(a), float(level)) for a, level in zip(group, wanted, strict=True)
-            )
-            yield Graded(name, aspects, ImageSet(name, "images", tuple(pictures)), photographs)
+    def make() -> Trial:
+        models = [plan.make().models[-1] for plan in full]
+        n, parts = min(len(model.before) for model in models), len(full) * levels
+        order = np.random.default_rng([n, parts]).permutation(n)
+        # which picture belongs to which part; an aspect's parts lie side by side
+        part_of = np.empty(n, dtype=np.intp)
+        part_of[order] = np.arange(n) * parts // n
+        return Trial(
+            f"{family} {MIXED}",
+            aspects,
+            tuple(
+                _mixture(models, aspects, at, part_of, levels)
+                for at in itertools.product(range(1, levels + 1), repeat=len(full))
+            ),
+        )
 
-    return [_plan(MIXED, group, sets(group), encoder) for group in groups]
+    return Plan(f"{family} {MIXED}", " + ".join(aspects), make)
+
+
+def _mixture(
+    models: Sequence[Model],
+    aspects: Sequence[str],
+    at: Sequence[int],
+    part_of: NDArray[np.intp],
+    levels: int,
+) -> Model:
+    """Put together the pictures that each aspect has at its level, and the base's for the rest."""
+    first = models[0]
+    after, pictures = first.before.copy(), list(first.base.pictures)
+    for number, (model, level) in enumerate(zip(models, at, strict=True)):
+        start = number * levels
+        for i in np.flatnonzero((part_of >= start) & (part_of < start + level)):
+            after[i], pictures[i] = model.after[i], model.personalized.pictures[i]
+    known = dict(zip(aspects, map(float, at), strict=True))
+    name = " ".join(f"{aspect} {level}" for aspect, level in zip(aspects, at, strict=True))
+    return Model(known, first.base, ImageSet(name, "images", tuple(pictures)), first.before, after)
 
 
 def groups_of(names: Sequence[str], size: int, count: int, seed: int) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -103,12 +104,19 @@ def one_aspect(setup: Setup) -> None:
 def several_aspects(setup: Setup) -> None:
     """Table 3, Figure 11: the coordinates of several aspects."""
     p = setup.parameters
+    ladders = _from_sets(setup, 1)
     plans = []
     for size, count in p["groups"].items():
-        groups = families.groups_of(list(OPERATORS), int(size), count, seed=0)
-        for make in (families.mixed, families.composed):
-            plans += make(setup.photographs, groups, p["levels"], setup.encoder)
-        plans += _from_sets(setup, int(size))
+        groups = families.groups_of(list(OPERATORS), size, count, seed=0)
+        plans += families.composed(setup.photographs, groups, p["levels"], setup.encoder)
+        for group in groups:
+            full = families.ladders(setup.photographs, group, 1, setup.encoder)
+            plans.append(families.mixed(families.OPERATED, full, p["levels"]))
+        for family in dict.fromkeys(plan.family for plan in ladders):
+            own = [plan for plan in ladders if plan.family == family]
+            some = itertools.islice(itertools.combinations(own, size), count)
+            plans += [families.mixed(family, full, p["levels"]) for full in some]
+        plans += _from_sets(setup, size)
     levels.several_aspects(
         setup.part(plans),
         readers(setup),

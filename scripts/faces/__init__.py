@@ -1,0 +1,1 @@
+"""Generated faces and their edits: how examples/models/faces was made."""
