@@ -241,6 +241,7 @@ class Painter:
     dies_after: int = 9_999
     asked: list[Job] = field(default_factory=list)
     seeded: bool = True
+    prompted: bool = True
     name: str = "painter"
     kind: str = "diffusers"
     batch: int = 2

@@ -28,6 +28,7 @@ class Painter:
     name: str = "painter"
     kind: str = "diffusers"
     seeded: bool = True
+    prompted: bool = True
     notice: str | None = None
     fits: int = 99
     dies_after: int | None = None

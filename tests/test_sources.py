@@ -214,3 +214,24 @@ def test_a_references_files_are_named_from_the_root(
         f"lora:{tmp_path}/base+{tmp_path}/x.safetensors@0.5+{tmp_path}/y.safetensors@1"
     )
     assert absolute("api:openai:m") == "api:openai:m"
+
+
+def test_images_of_a_model_that_heeds_no_prompt_stand_by_their_seeds(
+    tmp_path: Path, painters: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unconditional(reference: str, settings: Settings) -> Generator:
+        painters[reference] = Painter(batch=settings.batch or 1, name=reference)
+        painters[reference].prompted, painters[reference].kind = False, "gan"
+        return painters[reference]
+
+    monkeypatch.setattr(finexl.sources, "load_generator", unconditional)
+    asked = Asked("gan:a", "gan:b", prompts_file(tmp_path, "a face\na head\n"), (3, 4, 5))
+    sides = find_sides(asked, run_in(tmp_path / "run"))
+    assert [(p.prompt, p.seed) for p in sides.base.pictures] == [(None, 3), (None, 4), (None, 5)]
+    matched = finexl.pairing.pair(sides.base, sides.personalized)
+    assert (matched.kind, len(matched.pairs), matched.warnings) == ("seed", 3, ())
+    compared = finexl.pairing.Compared(sides.base, sides.personalized, matched)
+    assert compared.units() == 3
+    # one seed would be one face: as many follow as there are prompts
+    sides = find_sides(Asked("gan:a", "gan:b"), run_in(tmp_path / "other"))
+    assert [p.seed for p in sides.base.pictures] == list(range(len(neutral_prompts())))

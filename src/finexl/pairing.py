@@ -189,9 +189,13 @@ def _label(picture: Picture, kind: Kind) -> Hashable | None:
 
 
 def _knows(images: ImageSet, kind: Kind) -> bool:
-    """Whether any label is complete: a seed without its prompt does not say what was made."""
+    """Whether any label is complete: a seed without its prompt does not say what was made.
+
+    A GAN's images without prompts are those of one that heeds none.
+    """
     return any(
-        _label(picture, kind) is not None and (kind == "file" or picture.prompt is not None)
+        _label(picture, kind) is not None
+        and (kind == "file" or images.kind == "gan" or picture.prompt is not None)
         for picture in images.pictures
     )
 

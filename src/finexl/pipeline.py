@@ -269,7 +269,7 @@ def explain_sets(
             *dict.fromkeys((*evidence.warnings, *seen.warnings)),
             *_about_looking(found, compared, measured, apart),
             *found.warnings,
-            *_about_prompts(evidence.prompts, len(measure.prompts), mapped.agreement),
+            *_about_prompts(evidence, len(measure.prompts), mapped.agreement),
             *doubts(analysis, evidence.sample, "pairs" if evidence.pairs else "images"),
         ),
         finexl_version=__version__,
@@ -320,8 +320,14 @@ def _size(compared: Compared) -> int:
     return len(compared.base.pictures) + len(compared.personalized.pictures)
 
 
-def _about_prompts(made_with: Sequence[str], used: int, agreement: float) -> tuple[str, ...]:
+def _about_prompts(evidence: Evidence, used: int, agreement: float) -> tuple[str, ...]:
+    made_with = evidence.prompts
     n = len(made_with)
+    if n == 0 and evidence.base.kind == evidence.personalized.kind == "gan":
+        return (
+            "The models heed no prompts: concepts are mapped under built-in neutral ones, and each "
+            "seed counts by itself.",
+        )
     if n == 0:
         return (
             "No prompts were given: concepts are mapped under built-in neutral ones, and each pair "

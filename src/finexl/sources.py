@@ -159,6 +159,9 @@ def find_sides(
         if model.notice is not None:
             say(model.notice)
 
+    if not any(model.prompted for model in models.values()) and not folders:
+        jobs = _by_seed(jobs)
+
     def made(count: int) -> Sides:
         sets = dict(folders)
         for text, model in models.items():
@@ -247,8 +250,21 @@ def _jobs(asked: Asked, rows: Sequence[PromptRow] | None, folders: Sequence[Imag
     return jobs_of(neutral_prompts(), asked.seeds)
 
 
+def _by_seed(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs of one prompt: where it decides nothing, others would give the same images.
+
+    With a single seed there would be one image; as many seeds follow as there were prompts.
+    """
+    seeds = dict.fromkeys(job.seed for job in jobs)
+    if len(seeds) == 1:
+        seeds = dict.fromkeys(jobs[0].seed + i for i in range(len(jobs)))
+    return [Job(jobs[0].prompt, seed) for seed in seeds]
+
+
 def _set(model: Generator, making: Making) -> ImageSet:
     pictures = making.pictures
     if not model.seeded:  # the same seed would promise the same noise
         pictures = tuple(replace(picture, seed=None) for picture in pictures)
+    if not model.prompted:  # the same prompt would promise images that have something in common
+        pictures = tuple(replace(picture, prompt=None) for picture in pictures)
     return ImageSet(printable(model.name), model.kind, pictures, making.warnings)

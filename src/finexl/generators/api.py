@@ -47,6 +47,7 @@ class Api:
     about: Mapping[str, Any] = field(default_factory=dict)
     """What beside the settings makes the picture: the model's name, the workflow."""
     seeded: bool = True
+    prompted: bool = True
     kind: str = field(default="api", init=False)
     batch: int = field(default=1, init=False)
 

@@ -87,6 +87,11 @@ class Generator(Protocol):
         ...
 
     @property
+    def prompted(self) -> bool:
+        """Whether the prompt decides anything; where not, each seed's image stands by itself."""
+        ...
+
+    @property
     def notice(self) -> str | None:
         """One sentence to show before the first image: where prompts go; None: nowhere."""
         ...

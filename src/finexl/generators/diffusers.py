@@ -61,6 +61,7 @@ class Pipeline:
     settings: Settings = field(default_factory=Settings)
     adapters: tuple[Adapter, ...] = ()
     seeded: bool = field(default=True, init=False)
+    prompted: bool = field(default=True, init=False)
     notice: None = field(default=None, init=False)
     source: Source = field(init=False)
     _changed: dict[str, int] = field(default_factory=dict, init=False, repr=False)

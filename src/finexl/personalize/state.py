@@ -21,8 +21,9 @@ def save(trained: Mapping[str, Any], optimizers: Sequence[Any], out: Path, step:
     for name, tensor in trained.items():
         tensors[f"weight.{name}"] = tensor.detach().contiguous()
         owner = _owner(tensor, optimizers)
-        for key in MOMENTS if owner is not None else ():
-            tensors[f"{key}.{name}"] = owner.state[tensor][key].detach().contiguous()
+        if owner is not None:
+            for key in MOMENTS:
+                tensors[f"{key}.{name}"] = owner.state[tensor][key].detach().contiguous()
     write_atomic(out / FILE, written(tensors, {"step": str(step)}))
 
 
