@@ -56,12 +56,14 @@ class Results:
 
     path: Path | None
     """None keeps them in memory alone."""
+    command: str = ""
+    """What makes them, as it is typed; recorded with each."""
     found: dict[tuple[str, ...], Result] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: Path | None) -> Results:
+    def open(cls, path: Path | None, command: str = "") -> Results:
         """Read what is there."""
-        results = cls(path)
+        results = cls(path, command)
         if path is not None:
             results.found = {result.key: result for result in read_results([path])}
         return results
@@ -76,7 +78,7 @@ class Results:
             raise ValueError(f"{result.key} has the value {result.value}")
         self.found[result.key] = result
         if self.path is not None:
-            line = {"schema": SCHEMA, **asdict(result), "made_with": made_with()}
+            line = {"schema": SCHEMA, **asdict(result), "made_with": made_with(self.command)}
             append_line(self.path, json.dumps(line, ensure_ascii=False))
 
     def has(self, *key: str) -> bool:
@@ -125,9 +127,11 @@ def cells(results: Sequence[Result]) -> dict[tuple[str, str], Cell]:
     }
 
 
-def made_with() -> dict[str, str]:
+def made_with(command: str = "") -> dict[str, str]:
     """Return what results depend on that no setting names."""
+    said = {"command": command} if command else {}
     return {
+        **said,
         "finexl": __version__,
         "numpy": version("numpy"),
         "python": platform.python_version(),

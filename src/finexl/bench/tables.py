@@ -1,11 +1,11 @@
-"""Results as tables: rows are methods, columns what they were scored on, cells means of trials."""
+"""One measure's results: rows are methods, columns what they were scored on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from finexl.bench.results import Cell, Result, cells
+from finexl.bench.results import Cell
 
 OURS = "FineXL"
 """Rows that begin so are no baselines."""
@@ -13,7 +13,7 @@ OURS = "FineXL"
 
 @dataclass(frozen=True)
 class Table:
-    """One experiment's results."""
+    """What one measure found."""
 
     experiment: str
     measure: str
@@ -46,39 +46,3 @@ class Table:
         if ours is None or not theirs:
             return None
         return 1.0 - ours / theirs
-
-
-def table_of(experiment: str, better: str, results: Sequence[Result]) -> Table:
-    """Gather one experiment's results, rows and columns in the order in which they came."""
-    some = [result for result in results if result.experiment == experiment]
-    rows = tuple(dict.fromkeys(result.row for result in some))
-    columns = tuple(sorted(dict.fromkeys(result.column for result in some), key=_natural))
-    measure = some[0].measure if some else ""
-    return Table(experiment, measure, better, rows, columns, cells(some))
-
-
-def cell_text(cell: Cell | None) -> str:
-    """Return a cell as text: the mean and its interval over trials."""
-    if cell is None:
-        return "–"
-    if cell.mean.ci is None:
-        return f"{cell.mean.value:.2f}"
-    low, high = cell.mean.ci
-    return f"{cell.mean.value:.2f} ({low:.2f} to {high:.2f})"
-
-
-def trials_text(table: Table, column: str) -> str:
-    """Say over how many trials and seeds a column's means are."""
-    found = [cell for (_, of), cell in table.cells.items() if of == column]
-    trials = sorted({cell.trials for cell in found})
-    seeds = sorted({cell.seeds for cell in found})
-    return f"{_range(trials)} trials, {_range(seeds)} seeds"
-
-
-def _range(values: Sequence[int]) -> str:
-    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    """Order "3 levels" before "10 levels"."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in text.split()]

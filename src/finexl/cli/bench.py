@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from finexl.cli.asking import looking
 from finexl.cli.bench_concepts import ASKS, NAME, run_concepts
 from finexl.cli.bench_data import data_app
+from finexl.cli.bench_report import report
 from finexl.cli.output import DebugOption, JsonOption, check_json, deliver
 from finexl.cli.progress import progress_bars
 from finexl.errors import UsageError
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
-    from finexl.bench.tables import Table
+    from collections.abc import Sequence
+
+    from finexl.bench.experiments.registry import Experiment, Setup
+    from finexl.bench.results import Results
 
 app = typer.Typer(help="Run the paper's experiments.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+app.command()(report)
 
 
 def register(root: typer.Typer) -> None:
@@ -88,7 +95,6 @@ def run(
     from dataclasses import replace
 
     from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
-    from finexl.bench.tables import table_of
 
     del debug  # looked for by `main`, which is where errors end
     check_json(json)
@@ -106,8 +112,7 @@ def run(
         for one in chosen:
             parameters = parameters_of(one.name, "quick" if quick else "full")
             one.run(replace(setup, parameters=parameters, progress=progress))
-    found = list(setup.results.found.values())
-    _show([table_of(one.name, one.better, found) for one in chosen], json)
+    _show(setup.results, chosen, json)
 
 
 def _setup(
@@ -118,7 +123,7 @@ def _setup(
     judge: str | None,
     results: Path | None,
     shard: tuple[int, int],
-) -> Any:
+) -> Setup:
     from finexl.bench.baselines.grading import LexicalGrader, ModelGrader
     from finexl.bench.data.operated import photographs
     from finexl.bench.experiments.readers import Reading
@@ -140,7 +145,7 @@ def _setup(
         photographs=photographs(read_images(PICTURES if pictures is None else pictures), 256),
         sets=tuple(sets),
         parameters={},
-        results=Results.open(results),
+        results=Results.open(results, shlex.join(["finexl", *sys.argv[1:]])),
         shard=shard,
     )
 
@@ -152,51 +157,20 @@ def _shard(text: str) -> tuple[int, int]:
     return int(which) - 1, int(of)
 
 
-def _show(tables: list[Table], json: str | None) -> None:
-    from finexl.bench.tables import cell_text, trials_text
+def _show(results: Results, experiments: Sequence[Experiment], json: str | None) -> None:
+    """Print the tables that `finexl bench report` would write."""
+    from finexl.bench.report.findings import Findings
+    from finexl.bench.report.markdown import render_markdown
+    from finexl.bench.report.page import tables_of
+    from finexl.bench.report.summary import summary_of
+    from finexl.bench.results import made_with
     from finexl.cli.output import deliver_json
 
-    found = [
-        {
-            "experiment": table.experiment,
-            "measure": table.measure,
-            "better": table.better,
-            "cells": [
-                {
-                    "row": row,
-                    "column": column,
-                    "value": cell.mean.value,
-                    "ci": cell.mean.ci,
-                    "trials": cell.trials,
-                    "seeds": cell.seeds,
-                    "best_baseline": table.best_baseline(column),
-                    "error_reduction": table.reduction(row, column),
-                }
-                for (row, column), cell in table.cells.items()
-            ],
-        }
-        for table in tables
-    ]
-    if deliver_json({"schema": "finexl.tables/1", "tables": found}, json):
-        return
-    for table in tables:
-        for column in table.columns:
-            rows = [
-                (row, cell_text(table.cells.get((row, column))), _less(table, row, column))
-                for row in table.rows
-            ]
-            deliver(
-                {},
-                None,
-                ("", f"{table.measure} ({table.better} is better)", "error less than the best "
-                 "baseline's by"),
-                rows,
-                title=f"\n{column}: {trials_text(table, column)}",
-            )  # fmt: skip
-
-
-def _less(table: Table, row: str, column: str) -> str:
-    from finexl.bench.tables import OURS
-
-    reduction = table.reduction(row, column) if row.startswith(OURS) else None
-    return "" if reduction is None else f"{100 * reduction:.0f} %"
+    names = {one.name: one.asks for one in experiments}
+    found = Findings()
+    for result in results.found.values():
+        if result.experiment.partition(":")[0] in names:
+            found.add(result, made_with(results.command), "")
+    summary = summary_of(found, names)
+    if not deliver_json({"schema": "finexl.bench-report/1", **tables_of(summary)}, json):
+        typer.echo(render_markdown(summary), nl=False)
