@@ -66,8 +66,8 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
         "lora": Recipe(),
         # §5: all of SD 2.1's U-Net, Adam at 1e-4
         "paper-diffusion": Recipe(method="full"),
-        # §5: all of ControlGAN's parameters
-        "paper-gan": Recipe(method="full"),
+        # §5: all of ControlGAN's parameters; its own batch, since a GAN needs several images
+        "paper-gan": Recipe(method="full", batch=10),
         # §5: Anole's image detokenizer alone
         "paper-ar": Recipe(method="detokenizer"),
         # §6.3: NoiseCLR's own settings

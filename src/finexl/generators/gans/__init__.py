@@ -1,0 +1,1 @@
+"""The architectures of GANs that are known here."""
