@@ -310,7 +310,8 @@ The autoencoder was trained for {vq_steps} steps of {vq_batch} pictures, a part 
 with up to {styled_level:g} of a style; its codebook by moving averages. The transformer was trained
 on plain scenes alone, for {steps} steps of {batch}, every tenth caption left out. AdamW, averaged
 weights; drawn pictures only. Seeds are fixed in the code: `python scripts/train_tiny.py
-autoregressive`, some ten minutes on one idle thread; then `python scripts/train_tiny.py cards`.
+autoregressive`, 26 minutes on one thread of a busy processor; then `python
+scripts/train_tiny.py cards`.
 
 ## How often its pictures show what was asked for
 
