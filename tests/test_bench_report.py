@@ -372,7 +372,7 @@ def everything(word: str) -> list[Result]:
                        column=word, details={"levels": grid, "scores": grid})
             )  # fmt: skip
             found += [
-                result(f"{word} = {x}, {row}", x / 10, trial, experiment=f"ablation: {word}",
+                result(f"{word} = {x}, {row}", x / 10, trial, experiment=f"ablation-{word}",
                        measure=word, column=word, details={"x": x}, settings=word)
                 for x in (1, 2, 50)
             ]  # fmt: skip

@@ -20,7 +20,7 @@ from finexl.bench.baselines.naive import Naive
 from finexl.bench.baselines.random import Random
 from finexl.bench.baselines.visdiff import VisDiff
 from finexl.bench.data.graded import Graded, read_levels
-from finexl.bench.experiments import families, levels
+from finexl.bench.experiments import ablated, families, levels
 from finexl.bench.experiments.readers import ByScores, ByWords, Reader, Reading, Shared
 from finexl.bench.experiments.trials import Plan, plans_of
 from finexl.bench.results import Results
@@ -32,6 +32,8 @@ from finexl.operators import OPERATORS
 
 FORMAT = "1"
 """Part of every result's settings: raised when code that decides values changes."""
+DECISIVE = ("images", "draws", "rounds", "at_once", "pictures", "concepts")
+"""Parameters that change a value without naming its row, column, trial or seed."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -60,7 +62,7 @@ class Setup:
             FORMAT,
             self.encoder.name,
             self.encoder.revision,
-            str(self.parameters.get("images")),
+            *(f"{key} {self.parameters[key]}" for key in DECISIVE if key in self.parameters),
             self.grader.name,
             "" if self.reading.vlm is None else self.reading.vlm.name,
             *self.reading.words,
@@ -78,8 +80,6 @@ class Experiment:
 
     name: str
     asks: str
-    better: str
-    """ "lower" or "higher"."""
     run: Callable[[Setup], None]
 
 
@@ -136,14 +136,54 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             Experiment(
                 "one-aspect",
                 "Are models ranked by how much they have of one aspect? (Tables 1, 2, 4, 5, 6)",
-                "lower",
                 one_aspect,
             ),
             Experiment(
                 "several-aspects",
                 "Is it told how much of each of several aspects a model has? (Table 3)",
-                "higher",
                 several_aspects,
+            ),
+            Experiment(
+                "ablation-threshold",
+                "How small a residual is asked for in Algorithm 1? (Appendix B)",
+                ablated.threshold,
+            ),
+            Experiment(
+                "ablation-orthogonality",
+                "How alike may Algorithm 1's concepts be? (Eq. 9)",
+                ablated.orthogonality,
+            ),
+            Experiment(
+                "ablation-samples",
+                "How many samples does V_div take? (Appendix E)",
+                ablated.sample_sizes,
+            ),
+            Experiment(
+                "ablation-templates",
+                "How is a concept written into a prompt? (Eq. 6)",
+                ablated.templates,
+            ),
+            Experiment(
+                "ablation-instructions",
+                "How is a model asked for concepts? (Appendix G; needs --vlm)",
+                ablated.instructions,
+            ),
+            Experiment("ablation-encoders", "How do encoders compare? (Table 8)", ablated.encoders),
+            Experiment(
+                "ablation-ideal",
+                "Do words and pictures align better, the better the ideal generator? (Appendix A)",
+                ablated.ideal,
+            ),
+            Experiment("ablation-parts", "What does each part of `subspace` bring?", ablated.parts),
+            Experiment(
+                "ablation-directions",
+                "How many principal directions, how strongly whitened?",
+                ablated.directions,
+            ),
+            Experiment(
+                "ablation-stopping",
+                "Everything that is kept, or what intervals confirm?",
+                ablated.stops,
             ),
         )
     }

@@ -124,7 +124,7 @@ PUBLISHED: tuple[Published, ...] = (
     Published(
         "Table 8",
         "Properties of encoders",
-        ("ablation: encoders",),
+        ("ablation-encoders",),
         ("Linearity", "Orthogonality", "Alignment"),
         (
             ("CLIP", (0.79, 0.03, 0.72)),
@@ -138,7 +138,7 @@ PUBLISHED: tuple[Published, ...] = (
     Published(
         "Appendix A",
         "Alignment by the model used as the “ideal” generator; higher is better",
-        ("ablation: ideal",),
+        ("ablation-ideal",),
         ("Alignment",),
         (("SD 3.5 Large", (0.72,)), ("SD 2.1", (0.52,)), ("SD 1.4", (0.34,))),
         2,
@@ -146,7 +146,7 @@ PUBLISHED: tuple[Published, ...] = (
     Published(
         "Appendix B",
         "Decomposition threshold, synthetic data",
-        ("ablation: threshold",),
+        ("ablation-threshold",),
         ("Concepts", "Residual", "Rank error"),
         (
             ("0.02", (None, 0.094, None)),
@@ -164,7 +164,7 @@ PUBLISHED: tuple[Published, ...] = (
     Published(
         "Table 11",
         "Cosine error of V_div by number of samples; lower is better",
-        ("ablation: samples",),
+        ("ablation-samples",),
         ("Style transfer", "WikiArt"),
         (
             ("10", (0.08, 0.29)),
@@ -178,7 +178,7 @@ PUBLISHED: tuple[Published, ...] = (
     Published(
         "Table 12",
         "Rank error by how the VLM was asked, synthetic data; lower is better",
-        ("ablation: templates", "ablation: instructions"),
+        ("ablation-templates", "ablation-instructions"),
         ("5 levels", "10 levels"),
         (
             ("Original prompt", (0.4, 0.7)),
