@@ -65,6 +65,13 @@ def run(
             metavar="DIR", help="Photographs for the operators; by default six packaged ones."
         ),
     ] = None,
+    nets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Trained difference captioners, as in examples/models: diff-caption/, chg2cap/.",
+        ),
+    ] = None,
     encoder: Annotated[str, typer.Option(help="The image and text encoder.")] = "embedded",
     vlm: Annotated[
         str | None,
@@ -106,7 +113,7 @@ def run(
     if name == NAME:
         run_concepts(sets[0] if sets else None, encoder, vlm, judge, run_folder, seed, json)
         return
-    setup = _setup(sets or [], pictures, encoder, vlm, judge, results, _shard(shard))
+    setup = _setup(sets or [], pictures, nets, encoder, vlm, judge, results, _shard(shard))
     chosen = list(EXPERIMENTS.values()) if name == "all" else [EXPERIMENTS[name]]
     with progress_bars(True) as progress:
         for one in chosen:
@@ -118,6 +125,7 @@ def run(
 def _setup(
     sets: list[Path],
     pictures: Path | None,
+    nets: Path | None,
     encoder: str,
     vlm: str | None,
     judge: str | None,
@@ -143,6 +151,7 @@ def _setup(
         ),
         grader=LexicalGrader() if judge is None else ModelGrader(looking(judge)),
         photographs=photographs(read_images(PICTURES if pictures is None else pictures), 256),
+        nets=nets,
         sets=tuple(sets),
         parameters={},
         results=Results.open(results, shlex.join(["finexl", *sys.argv[1:]])),

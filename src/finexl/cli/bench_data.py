@@ -120,6 +120,9 @@ def trained(
     learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Of Adam.")] = 2e-3,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Images a training step.")] = 8,
     images: Annotated[int, typer.Option(min=6, metavar="N", help="Of each model.")] = 24,
+    strength: Annotated[
+        float, typer.Option(min=0.05, max=1, help="Of the style in what it is trained on.")
+    ] = 1.0,
     steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of denoising.")] = None,
     guidance: Annotated[
         float | None, typer.Option(metavar="SCALE", help="Classifier-free guidance.")
@@ -149,7 +152,15 @@ def trained(
     groups = [text.split("+") for text in style or WORDS]
     with progress_bars(True) as progress:
         truth = make_trained(
-            base, groups, recipe, out, settings, images=images, seed=seed, progress=progress
+            base,
+            groups,
+            recipe,
+            out,
+            settings,
+            images=images,
+            strength=strength,
+            seed=seed,
+            progress=progress,
         )
     _deliver(truth, json)
 

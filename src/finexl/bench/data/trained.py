@@ -70,6 +70,7 @@ def make_trained(
     *,
     images: int = 24,
     levels: int = 3,
+    strength: float = 1.0,
     seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> Path:
@@ -84,6 +85,7 @@ def make_trained(
         settings: how images are made.
         images: of each model, from prompts of their own each.
         levels: of each of several aspects.
+        strength: of the style in the examples, in (0, 1].
         seed: of prompts and examples.
         progress: told of every step and image.
 
@@ -108,13 +110,14 @@ def make_trained(
             "recipe": recipe.record(),
             "images": images,
             "levels": levels,
+            "strength": strength,
             "seed": seed,
         },
     )
     jobs = [Job(prompt, seed + i) for i, prompt in enumerate(prompts_of(images, seed))]
     make_all(source, jobs, folder / BASE, progress)
     for style in dict.fromkeys([PLAIN, *(style for group in groups for style in group)]):
-        _draw(folder / "examples" / style, style, seed)
+        _draw(folder / "examples" / style, style, strength, seed)
     entries = []
     for group in groups:
         for name, mixture in _trainings(group, levels):
@@ -154,7 +157,7 @@ def _training(settings: Settings) -> Settings:
     return Settings(device=settings.device, dtype="float32")
 
 
-def _draw(folder: Path, style: str, seed: int) -> None:
+def _draw(folder: Path, style: str, strength: float, seed: int) -> None:
     """Draw a style's examples, once."""
     if is_written(folder):
         return
@@ -162,7 +165,8 @@ def _draw(folder: Path, style: str, seed: int) -> None:
     lines = []
     for number in range(EXAMPLES):
         scene = scenes.sample(rng)
-        picture = scenes.draw(scene, style=None if style == PLAIN else style, generator=rng)
+        named = None if style == PLAIN else style
+        picture = scenes.draw(scene, style=named, level=strength, generator=rng)
         file = f"{number:05}.png"
         write_picture(folder / file, picture)
         lines.append(Line(file, scenes.caption(scene)))

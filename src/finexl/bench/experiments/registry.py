@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,11 +19,13 @@ from finexl.bench.baselines.grading import Grader
 from finexl.bench.baselines.gsclip import GSCLIP
 from finexl.bench.baselines.naive import Naive
 from finexl.bench.baselines.random import Random
+from finexl.bench.baselines.splice import Splice
 from finexl.bench.baselines.visdiff import VisDiff
 from finexl.bench.data.graded import Graded, read_levels
 from finexl.bench.experiments import ablated, families, levels
 from finexl.bench.experiments.readers import ByScores, ByWords, Reader, Reading, Shared
 from finexl.bench.experiments.trials import Plan, plans_of
+from finexl.bench.methods import Method
 from finexl.bench.results import Results
 from finexl.cache import key_of
 from finexl.concepts.vocabulary import vocabulary
@@ -46,6 +49,8 @@ class Setup:
     grader: Grader
     photographs: ImageSet
     """What image operators are laid over."""
+    nets: Path | None
+    """Where trained difference captioners are: diff-caption/ and chg2cap/."""
     sets: Sequence[Path]
     """Folders with truth.csv: families of models of known levels beside the operators."""
     parameters: Mapping[str, Any]
@@ -209,8 +214,21 @@ def readers(setup: Setup) -> list[Reader]:
         ByScores(FineXL("paper")),
         *(ByScores(method) for method in told),
         *(ByWords(method, setup.grader) for method in told),
+        ByScores(Splice()),
+        *(ByWords(method, setup.grader) for method in _captioners(setup.nets)),
         ByScores(Random()),
     ]
+
+
+def _captioners(nets: Path | None) -> list[Method]:
+    """Return the difference captioners whose trained nets are there; they need torch."""
+    if nets is None or find_spec("torch") is None:
+        return []
+    from finexl.bench.baselines.chg2cap import Chg2Cap
+    from finexl.bench.baselines.diff_caption import DiffCaption
+
+    kinds: dict[str, Callable[[Path], Method]] = {"diff-caption": DiffCaption, "chg2cap": Chg2Cap}
+    return [make(nets / name) for name, make in kinds.items() if (nets / name).is_dir()]
 
 
 def words_of(sets: Sequence[Path]) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""The networks of the baselines that describe the difference of two pictures."""
