@@ -23,10 +23,10 @@ from finexl.bench.report.html import render_html
 from finexl.bench.report.markdown import BEGIN, END, placed, render_markdown
 from finexl.bench.report.page import Block, Summary
 from finexl.bench.report.published import NOTE, PUBLISHED, published_for
-from finexl.bench.results import Result, Results
-from finexl.bench.scoring import coordinate_accuracy, rank_error
 from finexl.bench.report.summary import summary_of
 from finexl.bench.report.wording import natural
+from finexl.bench.results import Result, Results
+from finexl.bench.scoring import coordinate_accuracy, rank_error
 from finexl.cli.bench_report import report
 from finexl.errors import FinexlError, UsageError
 

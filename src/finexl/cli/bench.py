@@ -59,6 +59,28 @@ def run(
             "for `concepts` one takes their place.",
         ),
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="For `fine-tunes`: a truth.yaml (base, personalized, aspects with accepted "
+            "names), or a folder of them.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What paths in --truth are relative to."),
+    ] = None,
+    models: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="For `versions`: images of the base, then of each model."),
+    ] = None,
+    lpips: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="For `selection`: weights of LPIPS (scripts/fetch_lpips.py)."
+        ),
+    ] = None,
     pictures: Annotated[
         Path | None,
         typer.Option(
@@ -113,7 +135,15 @@ def run(
     if name == NAME:
         run_concepts(sets[0] if sets else None, encoder, vlm, judge, run_folder, seed, json)
         return
-    setup = _setup(sets or [], pictures, nets, encoder, vlm, judge, results, _shard(shard))
+    setup = replace(
+        _setup(sets or [], pictures, encoder, vlm, judge, results),
+        shard=_shard(shard),
+        nets=nets,
+        truth=truth,
+        data=data,
+        models=tuple(models or ()),
+        lpips=lpips,
+    )
     chosen = list(EXPERIMENTS.values()) if name == "all" else [EXPERIMENTS[name]]
     with progress_bars(True) as progress:
         for one in chosen:
@@ -125,12 +155,10 @@ def run(
 def _setup(
     sets: list[Path],
     pictures: Path | None,
-    nets: Path | None,
     encoder: str,
     vlm: str | None,
     judge: str | None,
     results: Path | None,
-    shard: tuple[int, int],
 ) -> Setup:
     from finexl.bench.baselines.grading import LexicalGrader, ModelGrader
     from finexl.bench.data.operated import photographs
@@ -151,11 +179,9 @@ def _setup(
         ),
         grader=LexicalGrader() if judge is None else ModelGrader(looking(judge)),
         photographs=photographs(read_images(PICTURES if pictures is None else pictures), 256),
-        nets=nets,
         sets=tuple(sets),
         parameters={},
         results=Results.open(results, shlex.join(["finexl", *sys.argv[1:]])),
-        shard=shard,
     )
 
 

@@ -30,7 +30,7 @@ from finexl.bench.results import Results
 from finexl.cache import key_of
 from finexl.concepts.vocabulary import vocabulary
 from finexl.encoders import Encoder
-from finexl.imageset import ImageSet
+from finexl.imageset import ImageSet, read_images
 from finexl.operators import OPERATORS
 
 FORMAT = "1"
@@ -49,13 +49,21 @@ class Setup:
     grader: Grader
     photographs: ImageSet
     """What image operators are laid over."""
-    nets: Path | None
-    """Where trained difference captioners are: diff-caption/ and chg2cap/."""
     sets: Sequence[Path]
     """Folders with truth.csv: families of models of known levels beside the operators."""
     parameters: Mapping[str, Any]
     """The experiment's part of experiments.yaml."""
     results: Results
+    nets: Path | None = None
+    """Where trained difference captioners are: diff-caption/ and chg2cap/."""
+    truth: Path | None = None
+    """A truth.yaml, or a folder of them: pairs of folders whose change is known in words."""
+    data: Path | None = None
+    """What their paths are relative to; None for the file's own folder."""
+    models: Sequence[Path] = ()
+    """Folders of images for `versions`: the base's first."""
+    lpips: Path | None = None
+    """Weights of a perceptual distance; None leaves it out."""
     shard: tuple[int, int] = (0, 1)
     """This part, of so many: every so-many-th trial."""
     progress: Progress = lambda *_: None
@@ -91,7 +99,7 @@ class Experiment:
 def one_aspect(setup: Setup) -> None:
     """Tables 1, 2, 4, 5, 6: the levels of one aspect."""
     p = setup.parameters
-    chosen = list(OPERATORS)[:: max(1, len(OPERATORS) // p["operators"])][: p["operators"]]
+    chosen = _operators(p["operators"])
     plans = families.ladders(setup.photographs, chosen, p["levels"], setup.encoder)
     plans += _from_sets(setup, 1)
     levels.one_aspect(
@@ -134,6 +142,87 @@ def several_aspects(setup: Setup) -> None:
     )
 
 
+def select(setup: Setup) -> None:
+    """The authors' later test: choose from a pool the model most like a wanted one."""
+    from finexl.bench.experiments import selection
+
+    p = setup.parameters
+    chosen = _operators(p["operators"])
+    most = max(p["levels"])
+    plans = selection.single_aspect(
+        families.ladders(setup.photographs, chosen, most, setup.encoder), p["levels"]
+    )
+    pools = {
+        size: [
+            families.mixed(
+                families.OPERATED, families.ladders(setup.photographs, g, 1, setup.encoder), 3
+            )
+            for g in families.groups_of(list(OPERATORS), size, count, seed=0)
+        ]
+        for size, count in p["groups"].items()
+    }
+    plans += selection.mixtures(pools, p["models"])
+    distance = None
+    if setup.lpips is not None:
+        from finexl.bench.perceptual import Lpips
+
+        distance = Lpips.load(setup.lpips)
+    describers: list[selection.Describer] = [
+        selection.Effects(),
+        selection.Effects(selection.concordance, "FineXL, with length"),
+        *(selection.Scores(FineXL(d)) for d in p["decompositions"]),
+        *(selection.Scores(m) for m in (VisDiff(), GSCLIP(), Splice(), Random())),
+    ]
+    which, of = setup.shard
+    selection.selection(
+        [plan for number, plan in enumerate(plans) if number % of == which],
+        describers,
+        setup.reading,
+        setup.results,
+        settings=setup.settings,
+        seeds=p["seeds"],
+        distance=distance,
+        progress=setup.progress,
+    )
+
+
+def tell_fine_tunes(setup: Setup) -> None:
+    """Real fine-tunes; nothing without --truth."""
+    from finexl.bench.data.truth import read_truths
+    from finexl.bench.experiments import fine_tunes
+
+    if setup.truth is None:
+        return
+    explainers: list[fine_tunes.Explainer] = [
+        *(fine_tunes.Pipeline(setup.encoder, d) for d in ("subspace", "nnls", "paper")),
+        *(
+            fine_tunes.Baseline(m, setup.reading)
+            for m in (Naive(), VisDiff(), GSCLIP(), Splice(), Random())
+        ),
+    ]
+    fine_tunes.fine_tunes(
+        read_truths(setup.truth, setup.data),
+        explainers,
+        setup.results,
+        settings=setup.settings,
+        seeds=setup.parameters["seeds"],
+        progress=setup.progress,
+    )
+
+
+def compare_versions(setup: Setup) -> None:
+    """§6.4: several models against one base; nothing without --models."""
+    from finexl.bench.experiments import versions
+
+    if not setup.models:
+        return
+    base, *others = (read_images(path) for path in setup.models)
+    found = versions.versions(
+        base, others, setup.encoder, limit=setup.parameters["limit"], progress=setup.progress
+    )
+    versions.add_versions(found, setup.results, trial=base.name, settings=setup.settings)
+
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         one.name: one
@@ -147,6 +236,21 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "several-aspects",
                 "Is it told how much of each of several aspects a model has? (Table 3)",
                 several_aspects,
+            ),
+            Experiment(
+                "selection",
+                "Is the model that is most like a wanted one chosen from a pool?",
+                select,
+            ),
+            Experiment(
+                "fine-tunes",
+                "Is the change of real fine-tunes named? (needs --truth)",
+                tell_fine_tunes,
+            ),
+            Experiment(
+                "versions",
+                "How do several models differ from one base? (§6.4; needs --models)",
+                compare_versions,
             ),
             Experiment(
                 "ablation-threshold",
@@ -229,6 +333,11 @@ def _captioners(nets: Path | None) -> list[Method]:
 
     kinds: dict[str, Callable[[Path], Method]] = {"diff-caption": DiffCaption, "chg2cap": Chg2Cap}
     return [make(nets / name) for name, make in kinds.items() if (nets / name).is_dir()]
+
+
+def _operators(count: int) -> list[str]:
+    """Return so many operators, evenly from all kinds."""
+    return list(OPERATORS)[:: max(1, len(OPERATORS) // count)][:count]
 
 
 def words_of(sets: Sequence[Path]) -> tuple[str, ...]:
