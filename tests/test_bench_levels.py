@@ -16,10 +16,10 @@ from finexl import cli
 from finexl.bench.data.graded import Aspect, Graded
 from finexl.bench.experiments import families
 from finexl.bench.experiments.levels import evenly, one_aspect, parts_of, several_aspects
-from finexl.bench.experiments.readers import Reading, Shared, shared_weights
+from finexl.bench.experiments.readers import ByFound, ByScores, Reading, Shared, weights_in_plane
 from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
 from finexl.bench.experiments.trials import Model, Plan, Trial, embedded, plans_of
-from finexl.bench.methods import Array
+from finexl.bench.methods import Array, Case, Told
 from finexl.bench.results import Result, Results, cells, read_results
 from finexl.bench.tables import Table
 from finexl.errors import UsageError
@@ -138,8 +138,8 @@ def test_within_their_plane_models_have_one_solution() -> None:
     # the words' vectors are off, outside of what the models span
     off = rng.normal(size=(2, 30)) * 3
     off -= off @ np.linalg.pinv(D) @ D
-    assert shared_weights(W @ D, D + off) == pytest.approx(W)
-    alone = shared_weights(W[:, :1] @ D[:1], (D + off)[:1])
+    assert weights_in_plane(W @ D, D + off) == pytest.approx(W)
+    alone = weights_in_plane(W[:, :1] @ D[:1], (D + off)[:1])
     assert np.corrcoef(alone[:, 0], W[:, 0])[0, 1] == pytest.approx(1)
 
 
@@ -153,6 +153,23 @@ def test_ours_reads_planted_concepts() -> None:
     )
     found = Shared().read(Trial("w", ("vivid", "grainy"), models), Reading(measure, ()))
     assert found == pytest.approx(np.array(at, dtype=float))
+
+
+def test_what_is_found_is_the_largest_on_average_in_its_own_direction() -> None:
+    told = [{"a": 0.5, "b": -1.0}, {"a": 0.6, "b": -3.0, "c": 2.0}, {"b": -2.0}]
+
+    class Teller:
+        name = "teller"
+
+        def tell(self, case: Case) -> Told:
+            return Told("", told[int(case.after[0, 0])])
+
+    rows = [np.full((2, 8), float(i)) for i in range(3)]
+    trial = Trial("w", ("x",), tuple(model({"x": i}, row) for i, row in enumerate(rows)))
+    reading = Reading(READING.measure, ())
+    assert ByFound(Teller()).read(trial, reading)[:, 0].tolist() == [1.0, 3.0, 2.0]
+    assert len(reading.told) == 1  # asked once a model, however many rows read it
+    assert ByScores(Teller()).read(trial, reading)[:, 0].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_sets_of_the_same_aspects_are_a_trial_and_fewer_pairs_the_same_ones() -> None:

@@ -51,11 +51,11 @@ def one_aspect(
         progress: told of every trial.
     """
 
-    def score(trial: Trial, seed: int, reader: Reader) -> Iterable[Result]:
+    def score(trial: Trial, reading: Reading, reader: Reader) -> Iterable[Result]:
         started = time.monotonic()
-        some = trial.some(images, seed)
+        some = trial.some(images, reading.seed)
         levels = some.coordinates[:, 0]
-        whole = reader.read(some, replace(reading, seed=seed))[:, 0]
+        whole = reader.read(some, reading)[:, 0]
         seconds = time.monotonic() - started
         for count in counts:
             if count > len(levels):
@@ -67,7 +67,7 @@ def one_aspect(
                 reader.name,
                 f"{trial.family}, {count} levels",
                 trial.name,
-                seed,
+                reading.seed,
                 rank_error(list(whole[at]), list(levels[at])),
                 settings,
                 round(seconds, 2),
@@ -77,7 +77,7 @@ def one_aspect(
     def known(r: Result) -> bool:
         return (r.experiment, r.settings) == ("one-aspect", settings)
 
-    _each(score, plans, readers, seeds, results, known, progress)
+    _each(score, plans, readers, reading, seeds, results, known, progress)
 
 
 def several_aspects(
@@ -97,18 +97,18 @@ def several_aspects(
     The arguments are those of `one_aspect`.
     """
 
-    def score(trial: Trial, seed: int, reader: Reader) -> Iterable[Result]:
-        some = trial.some(images, seed)
+    def score(trial: Trial, reading: Reading, reader: Reader) -> Iterable[Result]:
+        some = trial.some(images, reading.seed)
         for name, part in parts_of(some):
             started = time.monotonic()
-            scores = reader.read(part, replace(reading, seed=seed))
+            scores = reader.read(part, reading)
             yield Result(
                 "several-aspects",
                 "coordinate accuracy",
                 reader.name,
                 f"{trial.family}, {name}",
                 trial.name,
-                seed,
+                reading.seed,
                 coordinate_accuracy(scores, ranks_of(part.coordinates)),
                 settings,
                 round(time.monotonic() - started, 2),
@@ -122,7 +122,7 @@ def several_aspects(
     def known(r: Result) -> bool:
         return (r.experiment, r.settings) == ("several-aspects", settings)
 
-    _each(score, plans, readers, seeds, results, known, progress)
+    _each(score, plans, readers, reading, seeds, results, known, progress)
 
 
 def evenly(n: int, count: int) -> list[int]:
@@ -160,9 +160,10 @@ def parts_of(trial: Trial) -> list[tuple[str, Trial]]:
 
 
 def _each(
-    score: Callable[[Trial, int, Reader], Iterable[Result]],
+    score: Callable[[Trial, Reading, Reader], Iterable[Result]],
     plans: Sequence[Plan],
     readers: Sequence[Reader],
+    reading: Reading,
     seeds: Sequence[int],
     results: Results,
     known: Callable[[Result], bool],
@@ -180,8 +181,9 @@ def _each(
             if (reader.name, plan.name, seed, plan.family) not in done
         ]
         trial = plan.make() if missing else None
+        here = {seed: replace(reading, seed=seed, told={}) for seed in seeds}
         for seed, reader in missing:
             assert trial is not None
-            for result in score(trial, seed, reader):
+            for result in score(trial, here[seed], reader):
                 results.add(result)
     progress("Scored", len(plans), len(plans))

@@ -23,7 +23,16 @@ from finexl.bench.baselines.splice import Splice
 from finexl.bench.baselines.visdiff import VisDiff
 from finexl.bench.data.graded import Graded, read_levels
 from finexl.bench.experiments import ablated, families, levels
-from finexl.bench.experiments.readers import ByScores, ByWords, Reader, Reading, Shared
+from finexl.bench.experiments.readers import (
+    ByFound,
+    ByScores,
+    ByWords,
+    FoundEffect,
+    InPlane,
+    Reader,
+    Reading,
+    Shared,
+)
 from finexl.bench.experiments.trials import Plan, plans_of
 from finexl.bench.methods import Method
 from finexl.bench.results import Results
@@ -104,7 +113,7 @@ def one_aspect(setup: Setup) -> None:
     plans += _from_sets(setup, 1)
     levels.one_aspect(
         setup.part(plans),
-        readers(setup),
+        [*readers(setup), *by_what_is_found(setup)],
         setup.reading,
         setup.results,
         settings=setup.settings,
@@ -132,7 +141,7 @@ def several_aspects(setup: Setup) -> None:
         plans += _from_sets(setup, size)
     levels.several_aspects(
         setup.part(plans),
-        readers(setup),
+        [*readers(setup), InPlane()],
         setup.reading,
         setup.results,
         settings=setup.settings,
@@ -322,6 +331,13 @@ def readers(setup: Setup) -> list[Reader]:
         *(ByWords(method, setup.grader) for method in _captioners(setup.nets)),
         ByScores(Random()),
     ]
+
+
+def by_what_is_found(setup: Setup) -> list[Reader]:
+    """Return the rows that are not told what the aspect is called."""
+    named = None if setup.reading.vlm is None else setup.reading.vlm.name
+    told = (FineXL("nnls"), Naive(named), VisDiff(named), GSCLIP(named), Splice())
+    return [FoundEffect(), *(ByFound(method) for method in told)]
 
 
 def _captioners(nets: Path | None) -> list[Method]:

@@ -34,6 +34,11 @@ class Model:
     """(n, d)"""
 
     @property
+    def n(self) -> int:
+        """How many pairs there are."""
+        return len(self.before)
+
+    @property
     def rows(self) -> Array:
         """The pair divergences (n, d)."""
         return self.after - self.before
