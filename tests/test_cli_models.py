@@ -86,7 +86,7 @@ def test_at_scale_0_there_is_no_difference(command: Command, models: Path) -> No
         ("lora:{sd}+nowhere.safetensors", 2, "nowhere.safetensors"),
         ("diffusers:owner/not-here", 3, "owner/not-here"),
         ("diffusers:{sd}@0.5", 2, "0.5"),
-        ("gan:x", 2, "cannot run"),
+        ("gan:x", 2, "The GAN 'x' is no name"),
     ],
 )
 def test_what_cannot_be_a_model_is_one_sentence(

@@ -55,7 +55,7 @@ def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "3-1", "-1", "1,,2", "0-10000", "1.5", "²"])
 def test_what_is_no_seed_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="write seeds like 0-3"):
+    with pytest.raises(UsageError, match="write them like 0-3"):
         read_seeds(text)
 
 

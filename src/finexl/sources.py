@@ -109,7 +109,7 @@ def read_seeds(text: str) -> tuple[int, ...]:
         found = re.fullmatch(r"\s*(\d{1,18})(?:\s*-\s*(\d{1,18}))?\s*", part)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if last < first or last - first >= MAX_SEEDS:
-            raise UsageError(f"--image-seeds {text!r}: write seeds like 0-3 or 1,5,7-9.")
+            raise UsageError(f"{text!r} names no seeds; write them like 0-3 or 1,5,7-9.")
         seeds.update(dict.fromkeys(range(first, last + 1)))
     return tuple(seeds)
 

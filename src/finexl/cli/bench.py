@@ -112,6 +112,10 @@ def run(
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="The I-th of N parts of the trials.")
     ] = "1/1",
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="0-2", help="These seeds alone; by default all of the experiment's."),
+    ] = None,
     run_folder: Annotated[
         Path | None,
         typer.Option("--run", metavar="DIR", help="For `concepts`: keep a model's replies here."),
@@ -124,6 +128,7 @@ def run(
     from dataclasses import replace
 
     from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
+    from finexl.sources import read_seeds
 
     del debug  # looked for by `main`, which is where errors end
     check_json(json)
@@ -144,10 +149,13 @@ def run(
         models=tuple(models or ()),
         lpips=lpips,
     )
+    chosen_seeds = None if seeds is None else read_seeds(seeds)
     chosen = list(EXPERIMENTS.values()) if name == "all" else [EXPERIMENTS[name]]
     with progress_bars(True) as progress:
         for one in chosen:
-            parameters = parameters_of(one.name, "quick" if quick else "full")
+            parameters = dict(parameters_of(one.name, "quick" if quick else "full"))
+            if chosen_seeds is not None and "seeds" in parameters:
+                parameters["seeds"] = chosen_seeds
             one.run(replace(setup, parameters=parameters, progress=progress))
     _show(setup.results, chosen, json)
 
