@@ -97,6 +97,19 @@ def test_every_level_is_a_model_that_moves_further_from_its_base(
     assert found["recipe"]["learning_rate"] == 1e-2
 
 
+def test_references_hold_from_anywhere(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images(tmp_path / "images")
+    monkeypatch.chdir(base.parent)
+    examples = read_examples([str(tmp_path / "images")], "a cat")
+    out = Path("../trained-here")
+    done = personalize(base.name, examples, Recipe(levels=(1,)), out, SETTINGS)
+    monkeypatch.chdir(tmp_path)
+    made = load_generator(done.levels[1], MAKING).make([Job("a cat", 0)])
+    assert made[0].image is not None
+
+
 def test_training_lowers_the_loss_on_one_image(base: Path, tmp_path: Path) -> None:
     images(tmp_path / "images", 1)
     recipe = Recipe(method="full", levels=(30,), learning_rate=3e-3, batch=2)

@@ -29,6 +29,7 @@ from finexl.generators import Generator, Settings
 from finexl.personalize.examples import Example
 from finexl.personalize.recipe import Recipe
 from finexl.personalize.state import restore, save
+from finexl.sources import REFERENCE, absolute
 
 SCHEMA = "finexl.levels/1"
 SAVE_EVERY_SECONDS = 120.0
@@ -133,6 +134,8 @@ def personalize(
         FinexlError: the loss is no number any more.
     """
     recipe.check()
+    # a level's reference has to hold from wherever it is used
+    base, out = absolute(base if REFERENCE.match(base) else f"diffusers:{base}"), out.absolute()
     source, trainee = open_trainee(base, examples, recipe, settings)
     asked = {
         "schema": SCHEMA,
