@@ -6,7 +6,7 @@ One documented rule a row, the same for all models of a trial; none of them sees
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -50,6 +50,11 @@ class Reader(Protocol):
         """What tables call it."""
         ...
 
+    @property
+    def asked(self) -> bool:
+        """Whether it is told what the aspects are called."""
+        ...
+
     def read(self, trial: Trial, reading: Reading) -> Array:
         """Return each model's score of each aspect, (models, aspects)."""
         ...
@@ -60,12 +65,12 @@ class ByScores:
     """Reads a method's own numbers: 0 for an aspect that its explanation does not have."""
 
     method: Method
-    suffix: str = ""
+    asked: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
         """The method's."""
-        return self.method.name + self.suffix
+        return self.method.name
 
     def read(self, trial: Trial, reading: Reading) -> Array:
         """Return the scores. See `Reader.read`."""
@@ -83,11 +88,12 @@ class ByFound:
     """
 
     method: Method
+    asked: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
-        """The method's, and how it is read."""
-        return f"{self.method.name}, by what it finds"
+        """The method's."""
+        return self.method.name
 
     def read(self, trial: Trial, reading: Reading) -> Array:
         """Return the scores. See `Reader.read`."""
@@ -103,7 +109,8 @@ class ByFound:
 class FoundEffect:
     """Ranks models by the effect of the candidate that their mean V_div moves along most."""
 
-    name: str = "FineXL, by what it finds"
+    name: str = "FineXL"
+    asked: ClassVar[bool] = False
 
     def read(self, trial: Trial, reading: Reading) -> Array:
         """Return the effects. See `Reader.read`."""
@@ -126,6 +133,7 @@ class ByWords:
 
     method: Method
     grader: Grader
+    asked: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -147,6 +155,7 @@ class Shared:
     """
 
     name: str = "FineXL"
+    asked: ClassVar[bool] = True
 
     def read(self, trial: Trial, reading: Reading) -> Array:
         """Return the weights. See `Reader.read`."""
@@ -164,6 +173,7 @@ class InPlane:
     """
 
     name: str = "FineXL, within the models' plane"
+    asked: ClassVar[bool] = True
 
     def read(self, trial: Trial, reading: Reading) -> Array:
         """Return the weights. See `Reader.read`."""
