@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -35,12 +36,14 @@ READING = Reading(Measure(FakeEncoder(), "subspace", (), 0), ())
 class Planted:
     """A reader that knows the truth, but for an error that is planted."""
 
+    asked: ClassVar[bool] = True
+
     def __init__(self, name: str, swap: bool = False) -> None:
-        self.name, self.swap, self.asked = name, swap, 0
+        self.name, self.swap, self.reads = name, swap, 0
 
     def read(self, trial: Trial, reading: Reading) -> Array:
         assert reading.measure is READING.measure
-        self.asked += 1
+        self.reads += 1
         scores = trial.coordinates.copy()
         if self.swap:
             scores[[0, 1]] = scores[[1, 0]]
@@ -81,9 +84,9 @@ def test_what_is_known_is_not_computed_again(tmp_path: Path) -> None:
     reader = Planted("FineXL")
     for _ in range(2):
         one_aspect([ladder(5)], [reader], READING, Results.open(path), settings="s")
-    assert reader.asked == 1
+    assert reader.reads == 1
     one_aspect([ladder(5)], [reader], READING, Results.open(path), settings="other")
-    assert reader.asked == 2
+    assert reader.reads == 2
     with path.open("ab") as file:
         file.write(b'{"schema": "finexl.result/1", "experiment": "cut sh')
     assert len(read_results([path])) == 4

@@ -20,6 +20,10 @@ LEVELS = (3, 5, 8, 10)
 SIX = ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1))
 """Figure 11: the six mixtures of two aspects, of which at most four parts in four are theirs."""
 
+RANKED = "rank error"
+RANKED_FOUND = "rank error by what is found"
+"""What a method finds is read, whatever it is called: a table of its own."""
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -63,7 +67,7 @@ def one_aspect(
             at = evenly(len(levels), count)
             yield Result(
                 "one-aspect",
-                "rank error",
+                RANKED if reader.asked else RANKED_FOUND,
                 reader.name,
                 f"{trial.family}, {count} levels",
                 trial.name,
@@ -171,14 +175,16 @@ def _each(
 ) -> None:
     """Score every trial with every reader and seed that is not known yet."""
     done = {
-        (r.row, r.trial, r.seed, r.column.split(",")[0]) for r in results.found.values() if known(r)
+        (r.measure != RANKED_FOUND, r.row, r.trial, r.seed, r.column.split(",")[0])
+        for r in results.found.values()
+        if known(r)
     }
     for number, plan in enumerate(plans):
         progress(f"{plan.family}: {plan.name}", number, len(plans))
         missing = [
             (seed, reader)
             for seed, reader in itertools.product(seeds, readers)
-            if (reader.name, plan.name, seed, plan.family) not in done
+            if (reader.asked, reader.name, plan.name, seed, plan.family) not in done
         ]
         trial = plan.make() if missing else None
         here = {seed: replace(reading, seed=seed, told={}) for seed in seeds}
