@@ -41,6 +41,7 @@ WIDE = 32
 class Wide(FakeEncoder):
     """Texts in so many dimensions that unlike words are nearly orthogonal."""
 
+    name = "wide"  # vectors are cached by the encoder's name
     dim = WIDE
 
 

@@ -269,7 +269,7 @@ def test_what_if(command: Command) -> None:
 
 def test_bench_lists_its_experiments(command: Command) -> None:
     done = command("bench", "list", "--json", "-")
-    assert json.loads(done.out)["experiments"][0]["name"] == "concepts"
+    assert json.loads(done.out)["experiments"][-1]["name"] == "concepts"
     assert command("bench", "run", "poem").code == 2
 
 

@@ -178,10 +178,10 @@ def test_nobody_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "reference", ["api:", "api:x:y", "api:openai:", "api:comfyui:http://h", "gan:x"]
+    "reference", ["api:", "api:x:y", "api:openai:", "api:comfyui:http://h"]
 )
 def test_what_names_no_api_is_refused(reference: str) -> None:
-    with pytest.raises(UsageError, match=r"names no image API|cannot run"):
+    with pytest.raises(UsageError, match="names no image API"):
         load_generator(reference, Settings())
 
 

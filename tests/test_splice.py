@@ -164,6 +164,7 @@ def test_each_row_is_its_own() -> None:
 class Axes(FakeEncoder):
     """Words that are axes of the space."""
 
+    name = "axes"  # vectors are cached by the encoder's name
     words = ("red", "green", "blue", "white")
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
