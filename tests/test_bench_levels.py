@@ -94,6 +94,27 @@ def test_what_is_known_is_not_computed_again(tmp_path: Path) -> None:
     assert row["made_with"]["finexl"]
 
 
+def test_what_a_kill_left_half_is_computed_again(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    reader = Planted("FineXL")
+    one_aspect([ladder(10)], [reader], READING, Results.open(path), settings="s")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:2]) + "\n")
+    one_aspect([ladder(10)], [reader], READING, Results.open(path), settings="s")
+    assert reader.reads == 2
+    assert len(read_results([path])) == len(lines) == 4
+
+
+def test_lines_that_are_no_results_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    Results.open(path).add(Result("e", "m", "r", "c", "t", 0, 1.0, "s"))
+    good = json.loads(path.read_text())
+    bare = {key: value for key, value in good.items() if key != "made_with"}
+    other = json.dumps({**good, "row": "n", "value": float("nan")})
+    path.write_text("\n".join([json.dumps(bare), other, "[1]", "[" * 99_999, "null"]))
+    assert [r.row for r in read_results([path])] == ["r"]
+
+
 def test_a_value_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="nan"):
         Results(None).add(Result("e", "m", "r", "c", "t", 0, float("nan"), "s"))
@@ -231,7 +252,14 @@ def test_every_experiment_has_its_parameters() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["nothing"], "no experiment 'nothing'"), (["one-aspect", "--shard", "5/4"], "--shard '5/4'")],
+    [
+        (["nothing"], "no experiment 'nothing'"),
+        (["one-aspect", "--shard", "5/4"], "--shard '5/4'"),
+        (["one-aspect", "--results", "nowhere/r.jsonl"], "there is no folder"),
+        (["fine-tunes", "--quick"], "fine-tunes needs --truth"),
+        (["versions", "--quick"], "versions needs --models"),
+        (["ablation-instructions", "--quick"], "give one with --vlm"),
+    ],
 )
 def test_the_command_refuses_what_is_no_shard_and_no_experiment(
     arguments: list[str],

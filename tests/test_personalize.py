@@ -15,6 +15,7 @@ import tiny_pipelines
 from finexl import cli
 from finexl.errors import FinexlError, UsageError
 from finexl.generators import Job, Settings, load_generator
+from finexl.personalize.diffusion import Denoiser
 from finexl.personalize.examples import Example, read_examples
 from finexl.personalize.recipe import PRESETS, Recipe
 from finexl.personalize.training import Trained, personalize
@@ -122,8 +123,6 @@ def test_what_the_model_should_say_takes_the_noise_away(base: Path, kind: str) -
     import torch
     from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
-    from finexl.personalize.diffusion import Denoiser
-
     pipeline = load_generator(f"diffusers:{base}", MAKING).opened  # type: ignore[attr-defined]
     if kind == "flow":
         pipeline.scheduler = DPMSolverMultistepScheduler(
@@ -164,6 +163,31 @@ def test_a_loss_that_is_no_number_ends_it(base: Path, tmp_path: Path) -> None:
     images(tmp_path / "images")
     with pytest.raises(FinexlError, match="no number any more"):
         trained(base, tmp_path / "out", Recipe(method="full", levels=(9,), learning_rate=1e30))
+
+
+def test_weights_that_are_no_numbers_are_not_kept(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images(tmp_path / "images")
+
+    def diverge(denoiser: Denoiser, _: int) -> float:
+        next(iter(denoiser.trained.values())).data.fill_(float("nan"))
+        return 0.5  # a step's loss is that of the weights before it
+
+    monkeypatch.setattr(Denoiser, "step", diverge)
+    with pytest.raises(FinexlError, match="weights are no numbers any more"):
+        trained(base, tmp_path / "out", Recipe(levels=(1,)))
+    assert not list((tmp_path / "out").glob("step-*"))
+    with pytest.raises(UsageError, match="above 0"):
+        Recipe(learning_rate=float("inf")).check()
+
+
+def test_a_folder_with_a_damaged_record_is_refused(base: Path, tmp_path: Path) -> None:
+    images(tmp_path / "images")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "training.json").write_text("[1]")
+    with pytest.raises(UsageError, match="damaged"):
+        trained(base, tmp_path / "out", Recipe(levels=(1,)))
 
 
 # examples

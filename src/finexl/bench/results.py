@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from finexl._version import __version__
 from finexl.bench.scoring import Mean, mean_of
-from finexl.files import append_line
+from finexl.files import append_line, check_writable
 
 SCHEMA = "finexl.result/1"
+Part = Callable[["Result"], Hashable]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Result:
     """Digest of everything else that the value depends on: encoder, parameters, code version."""
     seconds: float = 0.0
     details: Mapping[str, Any] = field(default_factory=dict)
+    together: int = 1
+    """How many results were found at once with this one: without all of them it counts as none."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -62,24 +65,46 @@ class Results:
 
     @classmethod
     def open(cls, path: Path | None, command: str = "") -> Results:
-        """Read what is there."""
+        """Read what is there.
+
+        Raises:
+            UsageError: the file could not be added to.
+        """
         results = cls(path, command)
         if path is not None:
+            check_writable(path)
             results.found = {result.key: result for result in read_results([path])}
         return results
 
-    def add(self, result: Result) -> None:
-        """Keep a result. A value that is no number is refused: "unscored" is not 0.
+    def add(self, *results: Result) -> None:
+        """Keep results that were found together. One that is no number is refused: that is not 0.
 
         Raises:
-            ValueError: the value is not finite.
+            ValueError: a value is not finite.
         """
-        if not math.isfinite(result.value):
-            raise ValueError(f"{result.key} has the value {result.value}")
-        self.found[result.key] = result
-        if self.path is not None:
-            line = {"schema": SCHEMA, **asdict(result), "made_with": made_with(self.command)}
-            append_line(self.path, json.dumps(line, ensure_ascii=False))
+        for result in results:
+            if not math.isfinite(result.value):
+                raise ValueError(f"{result.key} has the value {result.value}")
+        for one in results:
+            result = replace(one, together=len(results))
+            self.found[result.key] = result
+            if self.path is not None:
+                line = {"schema": SCHEMA, **asdict(result), "made_with": made_with(self.command)}
+                append_line(self.path, json.dumps(line, ensure_ascii=False))
+
+    def done(self, experiment: str, settings: str, part: Part) -> set[Hashable]:
+        """Return what was found whole, of what a kill may have cut short.
+
+        Args:
+            experiment: whose results.
+            settings: theirs.
+            part: what a result is found together with, by the result.
+        """
+        groups: dict[Hashable, list[Result]] = {}
+        for result in self.found.values():
+            if (result.experiment, result.settings) == (experiment, settings):
+                groups.setdefault(part(result), []).append(result)
+        return {key for key, some in groups.items() if len(some) >= some[0].together}
 
     def has(self, *key: str) -> bool:
         """Whether this was computed before; see `Result.key`."""
@@ -92,12 +117,13 @@ def read_results(paths: Iterable[Path]) -> list[Result]:
     for path in paths:
         with suppress(FileNotFoundError):
             for line in path.read_bytes().split(b"\n"):
-                with suppress(ValueError, TypeError):
+                with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                     row = json.loads(line)
                     if row.pop("schema") == SCHEMA:
-                        del row["made_with"]
+                        row.pop("made_with", None)
                         result = Result(**row)
-                        found[result.key] = result
+                        if math.isfinite(result.value):
+                            found[result.key] = result
     return list(found.values())
 
 

@@ -150,7 +150,11 @@ def run(
         lpips=lpips,
     )
     chosen_seeds = None if seeds is None else read_seeds(seeds)
-    chosen = list(EXPERIMENTS.values()) if name == "all" else [EXPERIMENTS[name]]
+    chosen = (
+        [EXPERIMENTS[name]]
+        if name != "all"
+        else [one for one in EXPERIMENTS.values() if one.ready(setup)]
+    )
     with progress_bars(True) as progress:
         for one in chosen:
             parameters = dict(parameters_of(one.name, "quick" if quick else "full"))

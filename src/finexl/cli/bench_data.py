@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finexl.cli.output import DebugOption, JsonOption, check_json, deliver
+from finexl.cli.personalize import Method
 from finexl.cli.progress import progress_bars
 from finexl.errors import UsageError
 
@@ -55,7 +56,11 @@ class By(str, Enum):
 @data_app.command()
 def synthetic(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="diffusers:ID-or-path, lora:… or api:…")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="diffusers:ID-or-path, lora:…, directions:…, gan:…, ar:… or api:…",
+        ),
     ],
     out: Out,
     captions: Annotated[
@@ -116,7 +121,13 @@ def trained(
     levels: Annotated[
         str, typer.Option(metavar="20,40,...", help="Steps after which a model is kept.")
     ] = "20,40,60,80,100,120,140,160,180,200",
-    method: Annotated[str, typer.Option(help="As for `finexl personalize`.")] = "lora",
+    method: Annotated[
+        Method | None,
+        typer.Option(
+            help="As for `finexl personalize`; by default full for gan:, detokenizer for ar:, "
+            "and lora for diffusers:."
+        ),
+    ] = None,
     learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Of Adam.")] = 2e-3,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Images a training step.")] = 8,
     images: Annotated[int, typer.Option(min=6, metavar="N", help="Of each model.")] = 24,
@@ -133,7 +144,7 @@ def trained(
     debug: DebugOption = False,
 ) -> None:
     """Personalize a tiny model of scenes to known levels, and let all of them make images."""
-    from finexl.bench.data.trained import WORDS, make_trained
+    from finexl.bench.data.trained import WORDS, make_trained, method_for
     from finexl.cli.personalize import read_steps
     from finexl.generators import Settings
     from finexl.personalize.recipe import Recipe
@@ -141,13 +152,12 @@ def trained(
     del debug  # looked for by `main`, which is where errors end
     check_json(json)
     recipe = Recipe(
-        method=method,  # type: ignore[arg-type]  # `check` looks at it
+        method=method_for(base) if method is None else method.value,
         learning_rate=learning_rate,
         levels=read_steps(levels),
         batch=batch,
         seed=seed,
     )
-    recipe.check()
     settings = Settings(steps=steps, guidance=guidance, device=device, batch=images)
     groups = [text.split("+") for text in style or WORDS]
     with progress_bars(True) as progress:

@@ -208,8 +208,10 @@ def _claim(folder: Path, generator: Generator) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FinexlError(f"{folder} cannot hold images: {error}.") from error
+    if before is not None and not isinstance(before, dict):
+        raise UsageError(f"{path} is damaged; choose another run folder, or delete it.")
     if before is not None and before.get("digest") != generator.digest:
         raise UsageError(
             f"{folder} holds images of {before.get('name')} made otherwise; choose another run "

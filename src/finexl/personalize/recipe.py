@@ -51,7 +51,7 @@ class Recipe:
         rising = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
         if not self.levels or self.levels[0] < 1 or not rising:
             raise UsageError(f"The levels {self.levels} are no rising steps; give 20,40,60 say.")
-        if self.rank < 1 or self.batch < 1 or not self.learning_rate > 0:
+        if self.rank < 1 or self.batch < 1 or not 0 < self.learning_rate < float("inf"):
             raise UsageError("Rank, batch and learning rate have to be above 0.")
         if self.directions < 2:
             raise UsageError("Directions are told apart from each other; learn 2 or more.")

@@ -148,7 +148,7 @@ def personalize(
     folders = {level: out / f"step-{level:06d}" for level in recipe.levels}
     start = restore(trainee.trained, trainee.optimizers, out)
     for level, folder in folders.items():
-        if level <= start and not folder.is_dir():
+        if level <= start and not any(folder.glob("**/*.safetensors")):
             raise UsageError(f"{out} lacks the level {level}; start in a new folder.")
     losses = []
     last = recipe.levels[-1]
@@ -163,6 +163,7 @@ def personalize(
             )
         done = step + 1
         if done in folders:
+            _refuse_numberless(trainee, done)
             trainee.keep(folders[done])
         if done in folders or time.monotonic() - saved > SAVE_EVERY_SECONDS:
             save(trainee.trained, trainee.optimizers, out, done)
@@ -178,6 +179,18 @@ def personalize(
     return Trained(out, levels, tuple(losses))
 
 
+def _refuse_numberless(trainee: Trainee, steps: int) -> None:
+    """Refuse to keep a model with weights that are no numbers: its last loss may still be one."""
+    import torch
+
+    for name, tensor in trainee.trained.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise FinexlError(
+                f"After {steps} steps the weights are no numbers any more ({name}); lower the "
+                "learning rate, or train in float32."
+            )
+
+
 def _record_of(examples: Sequence[Example]) -> dict[str, Any]:
     parts = [f"{e.picture.digest()} {e.weight:.6g} {e.caption}" for e in examples]
     return {"n": len(examples), "digest": key_of(*parts)}
@@ -190,8 +203,10 @@ def _claim(out: Path, asked: Mapping[str, Any]) -> None:
         out.mkdir(parents=True, exist_ok=True)
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         strangers = before is None and any(out.iterdir())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{out} cannot hold a training: {error}.") from error
+    if before is not None and not isinstance(before, dict):
+        raise UsageError(f"{path} is damaged; start in a new folder.")
     if strangers:
         raise UsageError(f"{out} has files in it already; choose an empty or new folder.")
     written = json.loads(json.dumps(asked))

@@ -20,13 +20,17 @@ from typing import Any
 from PIL import Image
 
 from finexl.bench.data.graded import TRUTH, Aspect
+from finexl.cache import key_of
 from finexl.errors import FinexlError, UsageError
 from finexl.files import write_atomic
+from finexl.images import Picture
 
 MANIFEST = "manifest.jsonl"
 DATASET = "dataset.json"
 BASE = "base"
 """The folder of what the sets differ from."""
+LONGEST = 80
+"""Characters of a set's folder."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,15 @@ def claim(folder: Path, asked: Mapping[str, Any]) -> None:
             f"{folder} holds a dataset that was asked for otherwise ({path.name} says how); give "
             "another folder, or delete it."
         )
+
+
+def digest_of(pictures: Iterable[Picture]) -> str:
+    """Return a digest of pictures' names and files, in order, for `claim`.
+
+    Raises:
+        ImageError: one cannot be read.
+    """
+    return key_of(*(part for picture in pictures for part in (picture.key, picture.digest())))
 
 
 def write_truth(folder: Path, entries: Iterable[Entry]) -> Path:
@@ -152,10 +165,15 @@ def slugs(texts: Iterable[str]) -> list[str]:
 def slug(text: str) -> str:
     """Return a folder's name for a set: lower-case letters, digits and hyphens.
 
+    A long one is cut, and ends in a digest of the whole: texts may differ only in their ends.
+
     Raises:
         UsageError: nothing is left.
     """
-    found = re.sub(r"[^\w]+|_+", "-", text.casefold()).strip("-")[:80]
+    found = re.sub(r"[^\w]+|_+", "-", text.casefold()).strip("-")
+    if len(found) > LONGEST:
+        digest = key_of(found)[:12]
+        found = f"{found[: LONGEST - len(digest) - 1].strip('-')}-{digest}"
     if not found or found == BASE:
         raise UsageError(f"{text!r} cannot name a set; rename it.")
     return found

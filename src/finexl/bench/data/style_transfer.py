@@ -22,6 +22,7 @@ from finexl.bench.data.layout import (
     Entry,
     Line,
     claim,
+    digest_of,
     is_written,
     place,
     slugs,
@@ -116,7 +117,12 @@ def write_style_transfer(
     asked = {
         "dataset": "style-transfer",
         "size": size,
-        "stylisations": sum(map(len, stylised.values())),
+        "contents": digest_of(sources.contents.pictures),
+        "styles": {name: digest_of(pictures) for name, pictures in sources.styles.items()},
+        "stylisations": {
+            style: digest_of(Picture(content, file) for content, file in sorted(files.items()))
+            for style, files in stylised.items()
+        },
         "words": words.digest,
     }
     claim(out, asked)

@@ -34,19 +34,28 @@ from finexl.bench.data.layout import (
 )
 from finexl.errors import UsageError
 from finexl.generators import Job, Settings, load_generator, make_all
+from finexl.images import Picture
 from finexl.personalize import scenes
-from finexl.personalize.examples import read_examples
-from finexl.personalize.recipe import Recipe
-from finexl.personalize.training import personalize
+from finexl.personalize.examples import Example, read_examples
+from finexl.personalize.recipe import Method, Recipe
+from finexl.personalize.training import open_trainee, personalize
+from finexl.sources import absolute
 
 WORDS: Mapping[str, str] = MappingProxyType(
     {"striped": "striped", "outlined": "bold outlines", "noisy": "grainy", "faded": "faded"}
 )
 """What each of the scenes' styles is called as an aspect."""
+METHODS: Mapping[str, Method] = MappingProxyType({"gan": "full", "ar": "detokenizer"})
+"""How a family of models is trained if nothing else is asked, as in the paper; others by lora."""
 PLAIN = "plain"
 EXAMPLES = 512
 """Drawn scenes of a style."""
 Progress = Callable[[str, int, int], None]
+
+
+def method_for(base: str) -> Method:
+    """Return how a base is trained if nothing else is asked."""
+    return METHODS.get(base.partition(":")[0], "lora")
 
 
 def prompts_of(count: int, seed: int) -> list[str]:
@@ -79,7 +88,7 @@ def make_trained(
     Args:
         base: a model of scenes: `diffusers:…`, `gan:…` or `ar:…`.
         groups: the aspects of each trial; one alone is kept at the recipe's levels, several are
-            mixed and kept at its last.
+            mixed and kept at its last. A trial that is asked for twice is one.
         recipe: how it is trained.
         folder: made if need be.
         settings: how images are made.
@@ -90,23 +99,23 @@ def make_trained(
         progress: told of every step and image.
 
     Raises:
-        UsageError: no such style or model, or the folder holds something else.
+        UsageError: no such style or model, more images than there are scenes, a model that is not
+            trained so, or the folder holds something else. All but the last before the folder is
+            touched.
     """
-    unknown = [style for group in groups for style in group if style not in WORDS]
-    if unknown or not all(groups) or not groups:
-        raise UsageError(
-            f"There is no style {unknown[0]!r}; choose from {', '.join(WORDS)}."
-            if unknown
-            else "Give at least one style."
-        )
+    groups = [list(group) for group in dict.fromkeys(map(tuple, groups))]
+    _check(groups)
+    recipe.check()
+    jobs = [Job(prompt, seed + i) for i, prompt in enumerate(prompts_of(images, seed))]
     source = load_generator(base, settings)
+    _check_trained(base, recipe, settings)
     claim(
         folder,
         {
             "dataset": "trained",
             "base": base,
             "digest": source.digest,
-            "groups": [list(group) for group in groups],
+            "groups": groups,
             "recipe": recipe.record(),
             "images": images,
             "levels": levels,
@@ -114,7 +123,6 @@ def make_trained(
             "seed": seed,
         },
     )
-    jobs = [Job(prompt, seed + i) for i, prompt in enumerate(prompts_of(images, seed))]
     make_all(source, jobs, folder / BASE, progress)
     for style in dict.fromkeys([PLAIN, *(style for group in groups for style in group)]):
         _draw(folder / "examples" / style, style, strength, seed)
@@ -132,6 +140,27 @@ def make_trained(
                 aspects = [Aspect(WORDS[style], float(level)) for style, level in known.items()]
                 entries.append(Entry(made, aspects, made, BASE))
     return write_truth(folder, entries)
+
+
+def _check(groups: Sequence[Sequence[str]]) -> None:
+    """Refuse styles that are not there, or twice in a mixture."""
+    unknown = [style for group in groups for style in group if style not in WORDS]
+    if unknown:
+        raise UsageError(f"There is no style {unknown[0]!r}; choose from {', '.join(WORDS)}.")
+    if not groups or not all(groups):
+        raise UsageError("Give at least one style.")
+    for group in groups:
+        if len(set(group)) < len(group):
+            raise UsageError(f"{'+'.join(group)} has a style twice; give each once in a mixture.")
+
+
+def _check_trained(base: str, recipe: Recipe, settings: Settings) -> None:
+    """Refuse a base that is not trained by the recipe: it is opened for that, with two scenes."""
+    examples = [
+        Example(Picture(str(number), scenes.draw(scene)), scenes.caption(scene), 0.5)
+        for number, scene in enumerate(scenes.SCENES[:2])
+    ]
+    open_trainee(absolute(base), examples, recipe, _training(settings))
 
 
 def _trainings(group: Sequence[str], levels: int) -> list[tuple[str, dict[str, float]]]:

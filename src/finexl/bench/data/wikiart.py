@@ -21,6 +21,7 @@ from finexl.bench.data.layout import (
     Entry,
     Line,
     claim,
+    digest_of,
     is_written,
     place,
     slugs,
@@ -112,7 +113,7 @@ def write_wikiart(
         found = [_drawn(painter, works, [seed, i]) for i, painter in enumerate(found)]
     asked = {
         "dataset": "wikiart",
-        "sets": {painter.name: len(painter.works) for painter in found},
+        "sets": {painter.name: digest_of(painter.works) for painter in found},
         "works": works,
         "seed": seed,
         "captions": None if captioner is None else captioner.revision,

@@ -12,6 +12,7 @@ from finexl.bench.experiments.ablations import ideals, samples, stopping, thresh
 from finexl.bench.experiments.ablations import parts as of_parts
 from finexl.bench.experiments.trials import Plan
 from finexl.encoders import Encoder
+from finexl.errors import UsageError
 from finexl.imageset import ImageSet
 from finexl.operators import OPERATORS
 
@@ -43,9 +44,10 @@ def templates(setup: Setup) -> None:
 
 
 def instructions(setup: Setup) -> None:
-    """Appendix G: how a model is asked for concepts; nothing without one."""
-    if setup.reading.vlm is not None:
-        _run(wordings.instructions, setup)
+    """Appendix G: how a model is asked for concepts."""
+    if setup.reading.vlm is None:
+        raise UsageError("ablation-instructions asks a model for concepts: give one with --vlm.")
+    _run(wordings.instructions, setup)
 
 
 def encoders(setup: Setup) -> None:

@@ -131,11 +131,7 @@ def fine_tunes(
         seeds: of the statistics' and the methods' draws.
         progress: told of every pair.
     """
-    done = {
-        (r.row, r.trial, r.seed)
-        for r in results.found.values()
-        if (r.experiment, r.settings) == (EXPERIMENT, settings)
-    }
+    done = results.done(EXPERIMENT, settings, lambda r: (r.row, r.trial, r.seed))
     for number, truth in enumerate(truths):
         progress(f"Fine-tunes: {truth.name}", number, len(truths))
         for seed, explainer in itertools.product(seeds, explainers):
@@ -144,8 +140,8 @@ def fine_tunes(
             started = time.monotonic()
             answer = explainer.explain(truth, seed)
             seconds = round(time.monotonic() - started, 2)
-            for measure, value in scores_of(truth, answer):
-                results.add(
+            results.add(
+                *(
                     Result(
                         EXPERIMENT,
                         measure,
@@ -158,7 +154,9 @@ def fine_tunes(
                         seconds,
                         {"said": details_of(truth, answer)},
                     )
+                    for measure, value in scores_of(truth, answer)
                 )
+            )
     progress("Scored", len(truths), len(truths))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -78,10 +78,8 @@ def one_aspect(
                 {"levels": [float(x) for x in levels[at]], "scores": _short(whole[at])},
             )
 
-    def known(r: Result) -> bool:
-        return (r.experiment, r.settings) == ("one-aspect", settings)
-
-    _each(score, plans, readers, reading, seeds, results, known, progress)
+    done = results.done("one-aspect", settings, _part)
+    _each(score, plans, readers, reading, seeds, results, done, progress)
 
 
 def several_aspects(
@@ -123,10 +121,8 @@ def several_aspects(
                 },
             )
 
-    def known(r: Result) -> bool:
-        return (r.experiment, r.settings) == ("several-aspects", settings)
-
-    _each(score, plans, readers, reading, seeds, results, known, progress)
+    done = results.done("several-aspects", settings, _part)
+    _each(score, plans, readers, reading, seeds, results, done, progress)
 
 
 def evenly(n: int, count: int) -> list[int]:
@@ -163,6 +159,11 @@ def parts_of(trial: Trial) -> list[tuple[str, Trial]]:
     return [*found, (name, trial)]
 
 
+def _part(r: Result) -> tuple[object, ...]:
+    """Return what results are found together: those of one reader, trial and seed."""
+    return r.measure != RANKED_FOUND, r.row, r.trial, r.seed, r.column.split(",")[0]
+
+
 def _each(
     score: Callable[[Trial, Reading, Reader], Iterable[Result]],
     plans: Sequence[Plan],
@@ -170,15 +171,10 @@ def _each(
     reading: Reading,
     seeds: Sequence[int],
     results: Results,
-    known: Callable[[Result], bool],
+    done: Collection[object],
     progress: Progress,
 ) -> None:
     """Score every trial with every reader and seed that is not known yet."""
-    done = {
-        (r.measure != RANKED_FOUND, r.row, r.trial, r.seed, r.column.split(",")[0])
-        for r in results.found.values()
-        if known(r)
-    }
     for number, plan in enumerate(plans):
         progress(f"{plan.family}: {plan.name}", number, len(plans))
         missing = [
@@ -190,6 +186,5 @@ def _each(
         here = {seed: replace(reading, seed=seed, told={}) for seed in seeds}
         for seed, reader in missing:
             assert trial is not None
-            for result in score(trial, here[seed], reader):
-                results.add(result)
+            results.add(*score(trial, here[seed], reader))
     progress("Scored", len(plans), len(plans))

@@ -39,6 +39,7 @@ from finexl.bench.results import Results
 from finexl.cache import key_of
 from finexl.concepts.vocabulary import vocabulary
 from finexl.encoders import Encoder
+from finexl.errors import UsageError
 from finexl.imageset import ImageSet, read_images
 from finexl.operators import OPERATORS
 
@@ -103,6 +104,8 @@ class Experiment:
     name: str
     asks: str
     run: Callable[[Setup], None]
+    ready: Callable[[Setup], bool] = lambda _: True
+    """Whether what it needs was given: where not, "all" passes it over."""
 
 
 def one_aspect(setup: Setup) -> None:
@@ -196,12 +199,12 @@ def select(setup: Setup) -> None:
 
 
 def tell_fine_tunes(setup: Setup) -> None:
-    """Real fine-tunes; nothing without --truth."""
+    """Real fine-tunes whose change is known in words."""
     from finexl.bench.data.truth import read_truths
     from finexl.bench.experiments import fine_tunes
 
     if setup.truth is None:
-        return
+        raise UsageError("fine-tunes needs --truth: a truth.yaml, or a folder of them.")
     explainers: list[fine_tunes.Explainer] = [
         *(fine_tunes.Pipeline(setup.encoder, d) for d in ("subspace", "nnls", "paper")),
         *(
@@ -220,11 +223,11 @@ def tell_fine_tunes(setup: Setup) -> None:
 
 
 def compare_versions(setup: Setup) -> None:
-    """§6.4: several models against one base; nothing without --models."""
+    """§6.4: several models against one base."""
     from finexl.bench.experiments import versions
 
-    if not setup.models:
-        return
+    if len(setup.models) < 3:
+        raise UsageError("versions needs --models three times or more: the base, then the models.")
     base, *others = (read_images(path) for path in setup.models)
     found = versions.versions(
         base, others, setup.encoder, limit=setup.parameters["limit"], progress=setup.progress
@@ -255,11 +258,13 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "fine-tunes",
                 "Is the change of real fine-tunes named? (needs --truth)",
                 tell_fine_tunes,
+                lambda setup: setup.truth is not None,
             ),
             Experiment(
                 "versions",
                 "How do several models differ from one base? (§6.4; needs --models)",
                 compare_versions,
+                lambda setup: bool(setup.models),
             ),
             Experiment(
                 "ablation-threshold",
@@ -285,6 +290,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "ablation-instructions",
                 "How is a model asked for concepts? (Appendix G; needs --vlm)",
                 ablated.instructions,
+                lambda setup: setup.reading.vlm is not None,
             ),
             Experiment("ablation-encoders", "How do encoders compare? (Table 8)", ablated.encoders),
             Experiment(

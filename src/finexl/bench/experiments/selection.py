@@ -210,12 +210,13 @@ def selection(
         distance: None leaves the perceptual distance out, which needs weights that do not ship.
         progress: told of every pool.
     """
+    done = results.done(EXPERIMENT, settings, lambda r: (r.row, r.column, r.trial, r.seed))
     for number, plan in enumerate(plans):
         progress(f"Selection: {plan.column}", number, len(plans))
         missing = [
             (seed, row)
             for seed, row in itertools.product(seeds, describers)
-            if not results.has(*_key("same style", row.name, plan, seed, settings))
+            if (row.name, plan.column, plan.name, seed) not in done
             or (
                 distance is not None
                 and not results.has(*_key("perceptual distance", row.name, plan, seed, settings))
@@ -230,8 +231,8 @@ def selection(
                 started = time.monotonic()
                 found = list(_chosen(row, halves, replace(reading, seed=seed), looks, seed))
                 seconds = round(time.monotonic() - started, 2)
-                for measure, value in found:
-                    results.add(
+                results.add(
+                    *(
                         Result(
                             EXPERIMENT,
                             measure,
@@ -244,7 +245,9 @@ def selection(
                             seconds,
                             {"models": len(pool.models)},
                         )
+                        for measure, value in found
                     )
+                )
     progress("Scored", len(plans), len(plans))
 
 

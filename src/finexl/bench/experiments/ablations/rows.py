@@ -47,11 +47,7 @@ def score_rows(
         seeds: of the pairs and of every other draw.
         progress: told of every trial.
     """
-    done = {
-        (r.row, r.column, r.trial, r.seed)
-        for r in results.found.values()
-        if (r.experiment, r.settings) == (experiment, settings)
-    }
+    done = results.done(experiment, settings, lambda r: (r.row, r.column, r.trial, r.seed))
     for number, plan in enumerate(plans):
         progress(f"{experiment}, {plan.family}: {plan.name}", number, len(plans))
         missing = {
@@ -65,8 +61,8 @@ def score_rows(
             started = time.monotonic()
             for row, measures in score(trial.some(images, seed), seed, wanted):
                 seconds = round(time.monotonic() - started, 2)
-                for measure, value in measures.items():
-                    results.add(
+                results.add(
+                    *(
                         Result(
                             experiment,
                             measure,
@@ -78,7 +74,9 @@ def score_rows(
                             settings,
                             seconds,
                         )
+                        for measure, value in measures.items()
                     )
+                )
                 started = time.monotonic()
     progress(experiment, len(plans), len(plans))
 
