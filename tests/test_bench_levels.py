@@ -11,14 +11,16 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fake_encoder import FakeEncoder
 from finexl import cli
+from finexl.bench.baselines.grading import LexicalGrader
 from finexl.bench.data.graded import Aspect, Graded
 from finexl.bench.experiments import families
 from finexl.bench.experiments.levels import evenly, one_aspect, parts_of, several_aspects
 from finexl.bench.experiments.readers import ByFound, ByScores, Reading, Shared, weights_in_plane
-from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
+from finexl.bench.experiments.registry import EXPERIMENTS, Setup, parameters_of
 from finexl.bench.experiments.trials import Model, Plan, Trial, embedded, plans_of
 from finexl.bench.methods import Array, Case, Told
 from finexl.bench.results import Result, Results, cells, read_results
@@ -242,6 +244,19 @@ def test_groups_have_no_two_of_a_kind() -> None:
     groups = families.groups_of(["saturate", "desaturate", "soft_focus", "sepia"], 2, 5, 0)
     assert all({"saturate", "desaturate"} != set(group) for group in groups)
     assert groups == families.groups_of(["saturate", "desaturate", "soft_focus", "sepia"], 2, 5, 0)
+
+
+def test_other_pictures_are_other_settings(tmp_path: Path) -> None:
+    def setup(value: int, truth: str) -> Setup:
+        pictures = (Picture("a", Image.new("RGB", (4, 4), (value, 0, 0))),)
+        (tmp_path / "truth.yaml").write_text(truth)
+        photographs = ImageSet("p", "images", pictures)
+        return Setup(FakeEncoder(), READING, LexicalGrader(), photographs, (), {}, Results(None),
+                     truth=tmp_path / "truth.yaml")  # fmt: skip
+
+    first = setup(1, "a").settings
+    assert first == setup(1, "a").settings
+    assert len({first, setup(2, "a").settings, setup(1, "b").settings}) == 3
 
 
 def test_every_experiment_has_its_parameters() -> None:

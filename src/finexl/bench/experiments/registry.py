@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,7 +90,24 @@ class Setup:
             self.grader.name,
             "" if self.reading.vlm is None else self.reading.vlm.name,
             *self.reading.words,
+            self._content,
         )[:16]
+
+    @cached_property
+    def _content(self) -> str:
+        """Digest of what was given: pictures, truths and nets, by content."""
+        sets = [one for path in self.sets for one in _read(path)]
+        given = [side for one in sets for side in (one.base, one.personalized) if side is not None]
+        given += [read_images(path) for path in self.models]
+        truths = [] if self.truth is None else sorted(_files(self.truth, "*.yaml"))
+        nets = [] if self.nets is None else sorted(_files(self.nets, "**/*.safetensors"))
+        pictures = (p for images in (self.photographs, *given) for p in images.pictures)
+        return key_of(
+            *(picture.digest() for picture in pictures),
+            *(str(one.levels) for one in sets),
+            *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (*truths, *nets)),
+            str(self.lpips is not None),
+        )
 
     def part(self, plans: Sequence[Plan]) -> list[Plan]:
         """Return this shard's trials."""
@@ -355,6 +373,10 @@ def _captioners(nets: Path | None) -> list[Method]:
 
     kinds: dict[str, Callable[[Path], Method]] = {"diff-caption": DiffCaption, "chg2cap": Chg2Cap}
     return [make(nets / name) for name, make in kinds.items() if (nets / name).is_dir()]
+
+
+def _files(path: Path, pattern: str) -> list[Path]:
+    return list(path.glob(pattern)) if path.is_dir() else [path]
 
 
 def _operators(count: int) -> list[str]:
