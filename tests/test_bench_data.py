@@ -19,9 +19,11 @@ from typer.testing import CliRunner
 from finexl.bench.data import stylisation, synthetic
 from finexl.bench.data.adain import AdaIN
 from finexl.bench.data.graded import Aspect, Graded, read_levels
+from finexl.bench.data.layout import LONGEST, slug
 from finexl.bench.data.operated import (
     grid,
     ladder,
+    name_of,
     operated,
     operated_levels,
     photographs,
@@ -230,6 +232,23 @@ def test_a_begun_dataset_goes_on_and_another_is_refused(photos: Path, tmp_path: 
     assert not (tmp_path / "other").exists()
 
 
+def test_sets_with_long_names_have_folders_of_their_own(photos: Path, tmp_path: Path) -> None:
+    chosen = sorted(OPERATORS, key=len)[-6:]
+    mixtures = grid(chosen, 2)
+    assert len({name_of(mixture) for mixture in mixtures}) == len(mixtures) == 64
+    start = " ".join(f"{name} 50" for name in chosen)
+    assert len(start) > LONGEST  # or nothing is cut
+    assert {len(name_of(mixture)) for mixture in mixtures} <= {LONGEST, LONGEST - 1}
+    differ = [mixtures[0], mixtures[1]]  # in the last level alone
+    found = read_levels(write_operated(read_images(photos), differ, tmp_path / "out", side=20))
+    base = photographs(read_images(photos), 20)
+    for one, expected in zip(found, operated_levels(base, differ), strict=True):
+        assert one.aspects == expected.aspects
+        np.testing.assert_array_equal(pixels(one), pixels(expected))
+    for text, name in (("A" * LONGEST, "a" * LONGEST), ("Film_grain: 33.3", "film-grain-33-3")):
+        assert slug(text) == name  # what fits stays as it is
+
+
 # synthetic
 
 
@@ -393,6 +412,26 @@ def test_without_words_a_style_goes_by_its_name(published: Path, tmp_path: Path)
     paired = pair(two.base, two.personalized)
     assert (paired.kind, paired.warnings) == ("file", ())
     assert pixels(two).shape[1] == 15
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "stylizations/content_1___style_2___500.jpg",
+        "contents/content_10.jpg",
+        "styles/style_2.jpg",
+    ],
+)
+def test_a_published_picture_that_has_changed_is_another_dataset(
+    published: Path, tmp_path: Path, changed: str
+) -> None:
+    truth = write_style_transfer(published, tmp_path / "out")
+    draw(published / "stylizations" / "content_1___style_2___150.jpg", 77)  # of another size
+    assert write_style_transfer(published, tmp_path / "out") == truth
+    (published / changed).unlink()  # or it is the same file as in the dataset
+    draw(published / changed, 77, (50, 30))
+    with pytest.raises(UsageError, match="was asked for otherwise"):
+        write_style_transfer(published, tmp_path / "out")
 
 
 def test_captions_of_ones_own(published: Path, tmp_path: Path) -> None:
@@ -599,6 +638,24 @@ def test_a_wikiart_dataset(wikiart: Path, tmp_path: Path) -> None:
     write_wikiart(wikiart, tmp_path / "out", most=3, captioner=seer)
     assert contents(tmp_path / "out") == before
     assert seer.asked == 7
+
+
+def test_a_work_that_has_changed_or_goes_by_another_name_is_another_dataset(
+    wikiart: Path, tmp_path: Path
+) -> None:
+    truth = write_wikiart(wikiart, tmp_path / "out", most=3)
+    draw(wikiart / "Baroque" / "rembrandt_nightwatch.jpg", 77)  # the fourth
+    assert write_wikiart(wikiart, tmp_path / "out", most=3) == truth
+    work = wikiart / "Baroque" / "caravaggio_bacchus.jpg"
+    before = work.read_bytes()
+    work.unlink()
+    draw(work, 77)
+    with pytest.raises(UsageError, match="was asked for otherwise"):
+        write_wikiart(wikiart, tmp_path / "out", most=3)
+    work.unlink()
+    work.with_name("caravaggio_young.jpg").write_bytes(before)
+    with pytest.raises(UsageError, match="was asked for otherwise"):
+        write_wikiart(wikiart, tmp_path / "out", most=3)
 
 
 def test_some_works_of_each_drawn_by_seed(wikiart: Path, tmp_path: Path) -> None:
