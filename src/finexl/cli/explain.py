@@ -79,14 +79,15 @@ def explain(
         typer.Argument(
             metavar="BASE",
             help="Images of the base: a folder or a manifest (.jsonl, .csv); or a model that makes "
-            "them, diffusers:ID-or-path.",
+            "them: diffusers:MODEL, gan:MODEL, ar:MODEL, api:SERVICE:WHERE.",
         ),
     ] = None,
     personalized: Annotated[
         str | None,
         typer.Argument(
             metavar="PERSONALIZED",
-            help="Images of the personalized model, likewise; or lora:BASE+FILE@SCALE.",
+            help="Images of the personalized model, likewise; or lora:BASE+FILE@SCALE, "
+            "directions:BASE+FILE@SCALE.",
         ),
     ] = None,
     prompts: Annotated[
