@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 import tiny_pipelines
+from finexl import sources
 from finexl.errors import UsageError
 from finexl.generators import Job, Settings, adapters, directions
 from finexl.generators.diffusers import Pipeline, load
@@ -263,6 +264,24 @@ def test_references_with_names_are_taken_apart_and_put_together(tmp_path: Path) 
     assert files == [(f"{tmp_path}/a+b#x", 2.0), (f"{tmp_path}/c#1", -0.5)]
     assert adapters.reference(base, files, "directions") == f"directions:{text}"
     assert directions.split(files[0][0]) == (f"{tmp_path}/a+b", "x")
+
+
+def test_the_at_of_a_path_is_no_scale(tmp_path: Path) -> None:
+    (tmp_path / "at@2").mkdir()
+    files = [tmp_path / name for name in ("at@2/d.safetensors", "x@0.5", "c+d@3.safetensors")]
+    for file in files:
+        file.touch()
+    for file in files:
+        for text, scale in (("", 1.0), ("#1", 1.0), ("#1@0.5", 0.5), ("#one@-2", -2.0)):
+            named = f"{file}{text.partition('@')[0]}"
+            for more in ([], [(f"{tmp_path}/x@0.5#1", 1.0)]):
+                written = "+".join([f"B+{file}{text}", *(name for name, _ in more)])
+                assert adapters.parse(written, "directions") == ("B", [(named, scale), *more])
+        whole = adapters.reference("B", [(f"{file}#1", 1.0)], "directions")
+        assert sources.absolute(whole) == whole
+    assert adapters.parse("B+owner/name@v2#1@3") == ("B", [("owner/name@v2#1", 3.0)])
+    with pytest.raises(UsageError, match="the scale after @ is a number, and 'much' is none"):
+        adapters.parse(f"B+{tmp_path}/at@2/d.safetensors#1@much")
 
 
 @pytest.mark.parametrize(

@@ -381,6 +381,38 @@ def test_files_that_do_not_fit_are_named_with_their_tensors(folders: Path, tmp_p
         tried(low_rank("model.layers.0.self_attn.q_proj"))
 
 
+def test_whole_weights_lie_below_adapters_in_whatever_order_they_are_given(
+    folders: Path, tmp_path: Path
+) -> None:
+    base = model(folders / "plain").opened
+    whole, decoder_, adapter = (tmp_path / f"{name}.safetensors" for name in ("w", "d", "a"))
+    own = base.trainable.state_dict()
+    save_file({f"transformer.{key}": 1.2 * weight for key, weight in own.items()}, whole)
+    save_file({key: 1.2 * weight for key, weight in base.painter.state_dict().items()}, decoder_)
+    layer = "model.layers.0.self_attn.q_proj"
+    torch.manual_seed(0)
+    save_file(
+        {
+            f"{layer}.lora_A.weight": torch.randn(2, 32),
+            f"{layer}.lora_B.weight": torch.randn(32, 2),
+        },
+        adapter,
+    )
+    rows, places = base.words(torch.tensor([[5, 6, 7]])), torch.arange(3)[None]
+
+    def found(*files: Path) -> Any:
+        opened = model("+".join(map(str, (folders / "plain", *files)))).opened
+        with torch.no_grad():
+            said = opened.logits(opened.hidden(rows, torch.ones_like(places), places, None)[0])
+            return said, opened.decode(torch.arange(COUNT)[None] % CODES)
+
+    wanted = found(whole, decoder_, adapter)
+    for files in ((adapter, whole, decoder_), (whole, adapter, decoder_)):
+        assert all(torch.equal(a, b) for a, b in zip(found(*files), wanted, strict=True))
+    assert not torch.equal(found(whole, decoder_)[0], wanted[0])
+    assert not torch.equal(found(adapter, decoder_)[0], wanted[0])
+
+
 def test_references_take_paths_with_plus_and_at(folders: Path, tmp_path: Path) -> None:
     base = tmp_path / "a+b@2"
     shutil.copytree(folders / "plain", base)
@@ -481,6 +513,54 @@ def test_weights_that_are_missing_or_pickled_are_named(folders: Path, tmp_path: 
     refused(other, "no safetensors file, or is damaged")
     with pytest.raises(UsageError, match="is a pickle"):
         model(f"{folders / 'plain'}+{where / 'transformer' / 'pytorch_model.bin'}")
+
+
+@pytest.mark.parametrize(
+    ("family", "part", "named"),
+    [
+        ("plain", "transformer", r"model\.layers\.1\.input_layernorm\.weight"),
+        ("gpt2", "transformer", r"h\.1\.attn\.c_attn\.weight"),
+        ("chameleon", ".", r"model\.layers\.1\.input_layernorm\.weight"),
+        ("janus", ".", r"layers\.1\.input_layernorm\.weight"),
+        ("plain", "vq", r"decoder\.mid_block\.attentions\.0"),
+    ],
+)
+def test_weights_that_the_settings_leave_no_place_for_are_named(
+    folders: Path, tmp_path: Path, family: str, part: str, named: str
+) -> None:
+    where = copied(folders, family, tmp_path)
+    file = where / part / "config.json"
+    said = json.loads(file.read_text())
+    if part == "vq":
+        said["mid_block_add_attention"] = False
+    else:
+        inner = said["text_config"] if family == "janus" else said
+        inner["n_layer" if family == "gpt2" else "num_hidden_layers"] = 1
+        inner.pop("layer_types", None)
+    file.write_text(json.dumps(said))
+    refused(where, rf"its config\.json leaves no place: .*{named}")
+
+
+def test_what_published_files_hold_beside_weights_is_left_out(
+    folders: Path, tmp_path: Path
+) -> None:
+    job = [Job("a cat", 0)]
+    for family, part, names in (
+        ("plain", "transformer", ["model.layers.0.self_attn.rotary_emb.inv_freq"]),
+        ("gpt2", "transformer", ["transformer.h.0.attn.masked_bias"]),
+        ("chameleon", ".", ["model.vqmodel.loss.logvar"]),
+    ):
+        where = copied(folders, family, tmp_path)
+        file = where / part / "model.safetensors"
+        more = {name: torch.ones(3) for name in names}
+        save_file({**load_file(file), **more}, file, {"format": "pt"})
+        assert (
+            pixels(model(where).make(job))[0] == pixels(model(folders / family).make(job))[0]
+        ).all()
+    # the encoder is a part that the class has: what is too much of it says that settings are wrong
+    weights = {**load_file(file), "model.vqmodel.encoder.down.9.block.0.norm1.bias": torch.ones(3)}
+    save_file(weights, file, {"format": "pt"})
+    refused(where, r"leaves no place: model\.vqmodel\.encoder\.down\.9")
 
 
 @pytest.mark.parametrize(

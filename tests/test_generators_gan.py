@@ -138,6 +138,11 @@ def test_memory_that_runs_out_is_told_from_other_failures(
             model.make(JOBS)
 
 
+def test_a_device_that_is_not_there_is_said(small: Path) -> None:
+    with pytest.raises(UsageError, match=r"^small cannot make images so: \w"):
+        load(f"gan:{small}", Settings(device="cuda:99")).make(JOBS)
+
+
 def test_no_jobs_no_images(small: Path) -> None:
     assert load(f"gan:{small}", SETTINGS).make([]) == []
 

@@ -20,13 +20,14 @@ from finexl.errors import UsageError
 from finexl.generators import Job, Settings
 from finexl.generators.gan import load
 from finexl.generators.gans import folder as folders
-from finexl.personalize import adversarial
+from finexl.personalize import adversarial, scenes
 from finexl.personalize.examples import read_examples
 from finexl.personalize.gan import BETAS, trainee, unlike
 from finexl.personalize.recipe import Recipe
 from finexl.personalize.training import Trained, personalize
 
 SETTINGS = Settings(device="cpu")
+SHIPPED = Path(__file__).parents[1] / "examples" / "models" / "scenes-gan"
 ONE_STAGE = {**tiny_gans.CONTROLGAN, "stages": 1}
 CAPTIONS = ("a red cat", "a blue cat on a mat", "a mat")
 
@@ -188,6 +189,8 @@ def test_what_cannot_be_trained_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=said):
             trainee(reference, [], recipe, settings)
+    with pytest.raises(UsageError, match=r"base cannot be opened on cuda:99: \w"):
+        trainee(str(base), [], full, Settings(device="cuda:99"))
 
 
 # what the networks are asked for
@@ -256,6 +259,58 @@ def test_rivals_are_the_one_before_and_those_most_alike() -> None:
     for row, found in enumerate(rows):
         assert all(captions[i].lower() != captions[row].lower() for i in found)
     assert adversarial.rivals_of(["x", "x"]).tolist() == [[0] * 3, [1] * 3]
+
+
+@pytest.mark.parametrize(
+    ("conditioning", "captions"),
+    [
+        ("class", ["a photo of a cat", "one dog", "the Cat, running", "my house cat"]),
+        ("text", ["a red cat", "a blue cat", "A red cat, of wool!", "a cat red"]),
+    ],
+)
+def test_captions_that_ask_for_the_same_are_no_rivals(
+    tmp_path: Path, conditioning: str, captions: list[str]
+) -> None:
+    said = {**tiny_gans.CONDITIONAL, "conditioning": conditioning, "classes": tiny_gans.CLASSES}
+    config = folders.checked(tiny_gans.settings(tmp_path / "c", said))
+    rows = adversarial.rivals_of(captions, config.read_by(captions)).tolist()
+    # the first and the third ask for the same, and all others for something else
+    assert set(rows[0]) == set(rows[2]) == {1, 3}
+    assert all(row not in found for row, found in enumerate(rows))
+    assert [row[0] for row in rows] == [3, 0, 1, 2]
+
+
+def test_where_captions_ask_for_different_things_their_words_choose_as_ever() -> None:
+    captions = [scenes.caption(scenes.SCENES[(37 * i) % 216]) for i in range(12)]
+    config = folders.checked(SHIPPED)
+    read = config.read_by([*captions, captions[3]])
+    alone = adversarial.rivals_of([*captions, captions[3]])
+    assert (adversarial.rivals_of([*captions, captions[3]], read) == alone).all()
+
+
+def test_a_step_shows_pictures_with_what_other_classes_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {**tiny_gans.CONDITIONAL, "conditioning": "class"}
+    base = tiny_gans.save(tmp_path / "base", {**said, "classes": {"cat": 0, "mat": 0}})
+    examples = read_examples([str(images(tmp_path / "images"))])
+    _, player = trainee(str(base), examples, Recipe(method="full", batch=4), SETTINGS)
+    seen: list[Any] = []
+    inner = adversarial.discriminator_loss
+
+    def watched(judge: Any, real: Any, fake: Any, condition: Any, rivals: Any) -> Any:
+        seen.append(rivals.tolist())
+        return inner(judge, real, fake, condition, rivals)
+
+    monkeypatch.setattr(adversarial, "discriminator_loss", watched)
+    assert np.isfinite(player.step(0))
+    assert seen == [[[row] * adversarial.RIVALS for row in range(4)]]
+
+
+def test_a_base_whose_path_has_a_plus_is_trained(tmp_path: Path) -> None:
+    base = tiny_gans.save(tmp_path / "a+b@2")
+    done = trained(base, tmp_path / "out", (1,))
+    assert load(done.levels[1], SETTINGS).prompted
 
 
 def test_a_step_down_one_networks_loss_leaves_the_others_weights_alone() -> None:

@@ -216,6 +216,21 @@ def test_a_references_files_are_named_from_the_root(
     assert absolute("api:openai:m") == "api:openai:m"
 
 
+@pytest.mark.parametrize("kind", ["gan", "ar"])
+def test_a_base_that_exists_as_it_is_written_is_one_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a+b@2", "base"):
+        Path(name).mkdir()
+    Path("x+y.safetensors").touch()
+    assert absolute(f"{kind}:a+b@2") == f"{kind}:{tmp_path}/a+b@2"
+    assert absolute(f"{kind}:base") == f"{kind}:{tmp_path}/base"
+    assert absolute(f"{kind}:owner/name@v2") == f"{kind}:owner/name@v2"
+    laid = f"{kind}:{tmp_path}/a+b@2+{tmp_path}/x+y.safetensors@0.5"
+    assert absolute(f"{kind}:a+b@2+x+y.safetensors@0.5") == laid == absolute(laid)
+
+
 def test_images_of_a_model_that_heeds_no_prompt_stand_by_their_seeds(
     tmp_path: Path, painters: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,10 +84,8 @@ def absolute(reference: str) -> str:
         named = [(*directions.split(name), scale) for name, scale in files]
         written = [(_absolute(f) + (f"#{word}" if word else ""), s) for f, word, s in named]
         return adapters.reference(_absolute(base), written, kind)
-    if kind in ("gan", "ar") and "+" not in rest:
-        return f"{kind}:{_absolute(rest)}"
     if kind in ("gan", "ar"):
-        base, files = adapters.parse(rest, kind)
+        base, files = adapters.parts(rest, kind)
         written = [(_absolute(name), scale) for name, scale in files]
         return adapters.reference(_absolute(base), written, kind)
     return reference

@@ -107,6 +107,17 @@ def parse(text: str, kind: str = "lora") -> tuple[str, list[tuple[str, float]]]:
     return base, adapters
 
 
+def parts(text: str, kind: str) -> tuple[str, list[tuple[str, float]]]:
+    """Return base and files as `parse` does, where a base alone will do.
+
+    Raises:
+        UsageError: no base, an empty file, or a scale that is no number.
+    """
+    if text and ("+" not in text or Path(text).expanduser().exists()):
+        return text, []
+    return parse(text, kind)
+
+
 def reference(base: str, files: Sequence[tuple[str, float]], kind: str = "lora") -> str:
     """Return the reference `lora:BASE+FILE@SCALE…` that `parse` takes apart again."""
     return f"{kind}:" + "+".join([base, *(f"{name}@{scale:g}" for name, scale in files)])
@@ -294,6 +305,9 @@ def _longest(pieces: list[str], scaled: bool) -> tuple[str, list[str]]:
 def _with_scale(piece: str) -> tuple[str, float]:
     name, at, text = piece.rpartition("@")
     if not at or Path(piece).expanduser().exists():
+        return piece, 1.0
+    file, which = directions.split(piece)
+    if which and "@" not in which and Path(file).expanduser().exists():  # the "@" is the file's
         return piece, 1.0
     try:
         scale = float(text)

@@ -282,13 +282,9 @@ def parse(text: str) -> tuple[str, list[tuple[str, float]]]:
     Raises:
         UsageError: no model, an empty file, or a scale that is no number.
     """
-    if "+" not in text or Path(text).expanduser().exists():
-        if not text:
-            raise UsageError("ar: names no model; it is written ar:MODEL or ar:MODEL+FILE@SCALE.")
-        return text, []
-    if not all(text.split("+")):
-        raise UsageError(f"ar:{text} is not complete; it is written ar:MODEL+FILE@SCALE.")
-    return adapters.parse(text)
+    if not text:
+        raise UsageError("ar: names no model; it is written ar:MODEL or ar:MODEL+FILE@SCALE.")
+    return adapters.parts(text, "ar")
 
 
 def _opener(family: str) -> Callable[[Path, Any, Any, str], TokenModel]:

@@ -26,7 +26,7 @@ from PIL import Image
 
 from finexl import hub
 from finexl.devices import best_device
-from finexl.errors import UsageError
+from finexl.errors import FinexlError, UsageError
 from finexl.generators import adapters
 from finexl.generators.base import Job, Made, OutOfMemoryError, Settings
 from finexl.generators.checkpoints import digest_of_file
@@ -133,7 +133,9 @@ class Gan:
             found = self.network.pictures(
                 noise, [job.prompt for job in jobs], to_w, self.settings.size
             )
-        except (MemoryError, RuntimeError) as error:
+        except FinexlError:
+            raise
+        except Exception as error:  # torch has a class for each kind
             if not out_of_memory(error):
                 raise UsageError(f"{self.name} cannot make images so: {first_line(error)}") from (
                     error
@@ -167,7 +169,7 @@ def load(text: str, settings: Settings) -> Gan:
     kind, _, rest = text.partition(":")
     if kind != "gan" or not rest:
         raise UsageError(f"{text!r} is no gan:MODEL or gan:MODEL+DIRECTION.safetensors@SCALE.")
-    model, directions = _parsed(rest)
+    model, directions = adapters.parts(rest, "gan")
     network, revision = _network(model, settings)
     _refuse(settings, network, model)
     read = tuple(edits.read(name, scale, network.z, network.w) for name, scale in directions)
@@ -177,12 +179,6 @@ def load(text: str, settings: Settings) -> Gan:
 def drawn(seed: int, width: int) -> NDArray[np.float32]:
     """Return the noise of one image: standard normal numbers, of the seed alone."""
     return np.random.default_rng(seed % 2**64).standard_normal(width, dtype=np.float32)
-
-
-def _parsed(rest: str) -> tuple[str, list[tuple[str, float]]]:
-    if "+" not in rest or Path(rest).expanduser().exists():
-        return rest, []
-    return adapters.parse(rest, "gan")
 
 
 def _network(model: str, settings: Settings) -> tuple[Network, str]:

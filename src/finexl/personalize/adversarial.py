@@ -72,16 +72,22 @@ class Game:
         return float(mine.detach()), float(loss.detach())
 
 
-def rivals_of(captions: Sequence[str]) -> NDArray[np.int64]:
+def rivals_of(captions: Sequence[str], asked: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """Return for each caption rows of others, (n, RIVALS): the one before, and those most like it.
 
     As alike as the words that both have are many of the words that either has. Where there are too
     few others, a row's own number takes their place.
+
+    Args:
+        captions: of a batch's pictures.
+        asked: what the networks read of them, rows of numbers; captions whose rows are the same ask
+            for the same, and are no others. Without it, those of the same words are none.
     """
     words = [frozenset(caption.casefold().split()) for caption in captions]
+    said: list[object] = list(words) if asked is None else [tuple(row) for row in asked.tolist()]
     rows = np.tile(np.arange(len(words))[:, None], (1, RIVALS))
     for number, mine in enumerate(words):
-        others = [i for i, theirs in enumerate(words) if theirs != mine]
+        others = [i for i, theirs in enumerate(said) if theirs != said[number]]
         alike = {i: len(mine & words[i]) / len(mine | words[i]) for i in others}
         before = [i for i in [(number - 1) % len(words)] if i in alike]
         found = (before + sorted(alike, key=lambda i: -alike[i]))[:RIVALS]

@@ -130,7 +130,7 @@ class Player:
             [torch.stack(one).to(self.device) for one in stages],
             condition,
             drawn,
-            torch.from_numpy(rivals_of(captions)).to(self.device),
+            torch.from_numpy(rivals_of(captions, self.config.read_by(captions))).to(self.device),
             None if kept is None else lambda made: self.anchor * unlike(made[-1], kept),
         )
         return sum(losses)

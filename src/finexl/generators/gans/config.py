@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from finexl.errors import UsageError
 from finexl.generators.gans.words import FILE as VOCABULARY
@@ -133,6 +136,18 @@ class Config:
         ):
             raise self.wrong("classes", "an object of names and their numbers from 0")
         return found
+
+    def read_by(self, prompts: Sequence[str]) -> NDArray[np.int64]:
+        """Return all that the model reads of prompts: numbers of words, or a class's, (n, k).
+
+        Raises:
+            UsageError: a prompt that says nothing to it.
+        """
+        if self.conditioning == "text":
+            return self.vocabulary.read(prompts)
+        if self.conditioning == "class":
+            return np.array([[self.class_in(prompt)] for prompt in prompts], np.int64)
+        return np.zeros((len(prompts), 0), np.int64)
 
     def class_in(self, prompt: str) -> int:
         """Return the number of the class that a prompt names; of several, the longest name.

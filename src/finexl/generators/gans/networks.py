@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from finexl.errors import UsageError
 from finexl.generators.gans import folder
 from finexl.generators.gans.config import Config
-from finexl.generators.running import alike, first_line
+from finexl.generators.running import alike, first_line, out_of_memory
 
 Pixels = NDArray[np.float32]
 MOST_PIXELS = 4096
@@ -67,7 +67,15 @@ class OnTorch:
     @cached_property
     def opened(self) -> Any:
         """The generator with its weights."""
-        return folder.generator(self.config, self.dtype).to(self.device)
+        network = folder.generator(self.config, self.dtype)
+        try:
+            return network.to(self.device)
+        except Exception as error:  # torch has a class for each kind
+            if out_of_memory(error):
+                raise
+            raise UsageError(
+                f"{self.config.folder} cannot be opened on {self.device}: {first_line(error)}"
+            ) from error
 
     def pictures(
         self, noise: Pixels, prompts: Sequence[str], edit: Pixels | None, size: int | None

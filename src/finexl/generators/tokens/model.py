@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,13 @@ LARGEST = 1 << 22
 MOST_LAYERS = 1024
 LONGEST = 512
 """Tokens of a prompt at most; longer ones are cut."""
+_BUFFERS = re.compile(
+    r"(.*\.)?(rotary_emb\.inv_freq|position_ids|num_batches_tracked|vocabulary_mapping\..+"
+    r"|(attn|attention)\.(masked_)?bias)"
+)
+"""What published files hold beside weights: tables that are computed anew."""
+_PARTS = re.compile(r"(.*\.)?vqmodel\.(encoder|decoder|post_quant_conv|loss)\.")
+"""What of a VQGAN they hold although the class may have no such part."""
 
 
 class TokenModel(ABC):
@@ -177,7 +185,23 @@ def opened(kind: Any, folder: Path, dtype: Any, settings: Mapping[str, Any]) -> 
             f"{folder} lacks weights that its config.json asks for, or has them in another shape: "
             f"{some(wrong)}."
         )
+    strange = _surplus(found["unexpected_keys"], planned)
+    if strange:
+        raise UsageError(
+            f"{folder} holds weights for which its config.json leaves no place: {some(strange)}."
+        )
     return model
+
+
+def _surplus(names: Iterable[str], planned: Any) -> list[str]:
+    """Return those names of unread weights that belong to parts which the model has."""
+    own = {part.group(2) for part in map(_PARTS.match, planned.state_dict()) if part}
+
+    def unused(name: str) -> bool:
+        part = _PARTS.match(name)
+        return _BUFFERS.fullmatch(name) is not None or (part is not None and part[2] not in own)
+
+    return sorted(name for name in names if not unused(name))
 
 
 def _planned(kind: Any, folder: Path) -> Any:

@@ -89,7 +89,8 @@ def painting(shapes: Shapes) -> dict[str, str]:
 def lay(base: TokenModel, overlays: Sequence[Overlay], name: str) -> dict[str, int]:
     """Lay files over an opened model; return how many tensors each gave, by path.
 
-    What is laid on at scale 0 is not opened: the base is exact.
+    What is laid on at scale 0 is not opened: the base is exact. Adapters come last, in whatever
+    order files are given: they wrap the layers that whole weights are for.
 
     Raises:
         UsageError: one does not fit.
@@ -98,7 +99,7 @@ def lay(base: TokenModel, overlays: Sequence[Overlay], name: str) -> dict[str, i
 
     used: dict[str, int] = {}
     adapters: list[tuple[str, float]] = []
-    for number, overlay in enumerate(overlays):
+    for number, overlay in sorted(enumerate(overlays), key=lambda row: row[1].kind == ADAPTER):
         if overlay.scale == 0:
             continue
         weights = load_file(overlay.path)
