@@ -383,7 +383,10 @@ REFUSED: dict[str, tuple[Callable[[], list[object]], str]] = {
     "missing exclude file": (just("--exclude", "nowhere.txt"), "nowhere.txt cannot be read"),
     "missing prompts": (just("--prompts", "nowhere.txt"), "nowhere.txt cannot be read"),
     "too few prompts": (with_file("--prompts", b"a\nb\n"), "The number of prompts, 2"),
-    "a model": (lambda: ["gan:x", draw("tuned"), "--prompts", prompts(7)], "is no name that is known"),
+    "a model": (
+        lambda: ["gan:x", draw("tuned"), "--prompts", prompts(7)],
+        "is no name that is known",
+    ),
     "--vlm": (just("--vlm", "x"), "'x' is no name that is known here"),
     "--vlm without a model": (just("--vlm", "http://127.0.0.1/v1"), "#"),
     "--vlm-rounds": (just("--vlm-rounds", 3), "--vlm-rounds is for a model that looks"),

@@ -177,9 +177,7 @@ def test_nobody_there() -> None:
         load_generator("api:a1111:http://127.0.0.1:9", Settings()).make([JOB])
 
 
-@pytest.mark.parametrize(
-    "reference", ["api:", "api:x:y", "api:openai:", "api:comfyui:http://h"]
-)
+@pytest.mark.parametrize("reference", ["api:", "api:x:y", "api:openai:", "api:comfyui:http://h"])
 def test_what_names_no_api_is_refused(reference: str) -> None:
     with pytest.raises(UsageError, match="names no image API"):
         load_generator(reference, Settings())
