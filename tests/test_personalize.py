@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import tiny_gans
 import tiny_pipelines
+import tiny_writers
 from finexl import cli
 from finexl.errors import FinexlError, UsageError
 from finexl.generators import Job, Settings, load_generator
@@ -226,10 +229,56 @@ def test_what_is_no_recipe_is_refused(recipe: Recipe) -> None:
         recipe.check()
 
 
-def test_the_papers_preset() -> None:
-    paper = PRESETS["paper-diffusion"]
-    assert (paper.method, paper.learning_rate) == ("full", 1e-4)
-    assert paper.levels == (20, 40, 60, 80, 100, 120, 140, 160, 180, 200)
+def test_the_papers_presets_differ_in_what_is_trained_alone() -> None:
+    methods = {"paper-diffusion": "full", "paper-gan": "full", "paper-ar": "detokenizer"}
+    for name, method in methods.items():
+        paper = PRESETS[name]
+        assert (paper.method, paper.learning_rate) == (method, 1e-4)
+        assert paper.levels == (20, 40, 60, 80, 100, 120, 140, 160, 180, 200)
+
+
+def save_sd(folder: Path) -> str:
+    tiny_pipelines.save_sd(folder)
+    return f"diffusers:{folder}"
+
+
+def save_controlgan(folder: Path) -> str:
+    return f"gan:{tiny_gans.save(folder, tiny_gans.CONTROLGAN)}"
+
+
+def save_anole(folder: Path) -> str:
+    tiny_writers.save_chameleon(folder)
+    return f"ar:{folder}"
+
+
+@pytest.mark.parametrize(
+    ("preset", "save"),
+    [("paper-diffusion", save_sd), ("paper-gan", save_controlgan), ("paper-ar", save_anole)],
+)
+def test_the_papers_presets_run_as_they_are_on_the_papers_classes(
+    preset: str,
+    save: Callable[[Path], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    images(tmp_path / "images")
+    arguments = ["finexl", "personalize", save(tmp_path / "model"), str(tmp_path / "images"),
+                 "--preset", preset, "--out", str(tmp_path / "out"), "--caption", "a red cat",
+                 "--json", "-", "--device", "cpu"]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert not ended.value.code, err
+    levels = json.loads(out)["levels"]
+    assert [level["steps"] for level in levels] == list(range(20, 201, 20))
+    made = [
+        load_generator(level["reference"], Settings(dtype="float32", device="cpu")).name
+        for level in levels[::9]
+    ]
+    assert len(set(weights(tmp_path / "out").values())) >= 10
+    assert len(made) == 2
 
 
 def test_the_command(
