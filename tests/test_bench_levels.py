@@ -152,6 +152,11 @@ def test_the_error_is_told_relative_to_the_best_baseline() -> None:
     table = Table("e", "m", "lower", rows, ("c",), cells(found))
     assert table.best_baseline("c") == "GSCLIP"
     assert table.reduction("FineXL", "c") == pytest.approx(0.6)
+    # a row that lacks a trial is compared with nothing
+    more = [Result("e", "m", row, "c", "u", 0, 0.9, "x") for row in ("VisDiff", "GSCLIP")]
+    unfinished = Table("e", "m", "lower", rows, ("c",), cells([*found, *more]))
+    assert unfinished.error("FineXL", "c") is None
+    assert unfinished.reduction("FineXL", "c") is None
     accuracies = Table("e", "m", "higher", rows, ("c",), cells(found))
     assert accuracies.best_baseline("c") == "VisDiff"
     assert accuracies.reduction("FineXL", "c") == pytest.approx(1 - 0.8 / 0.2)

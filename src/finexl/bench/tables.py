@@ -23,9 +23,14 @@ class Table:
     cells: Mapping[tuple[str, str], Cell]
 
     def error(self, row: str, column: str) -> float | None:
-        """Return a cell as an error: lower is better, 0 is best."""
+        """Return a cell as an error: lower is better, 0 is best.
+
+        None where there is none yet, or fewer trials than other rows have: what an unfinished row
+        lacks may be what is hard.
+        """
         cell = self.cells.get((row, column))
-        if cell is None:
+        most = max((c.trials for (_, at), c in self.cells.items() if at == column), default=0)
+        if cell is None or cell.trials < most:
             return None
         return cell.mean.value if self.better == "lower" else 1.0 - cell.mean.value
 
