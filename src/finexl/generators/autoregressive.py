@@ -24,13 +24,15 @@ from PIL import Image
 
 from finexl import hub
 from finexl.devices import best_device
-from finexl.errors import FinexlError, PrerequisiteError, UsageError
+from finexl.errors import FinexlError, UsageError
 from finexl.generators import adapters
 from finexl.generators.base import Job, Made, OutOfMemoryError, Settings
 from finexl.generators.running import (
     alike,
     first_line,
+    opening,
     out_of_memory,
+    precision,
     quietly,
     release,
     versions,
@@ -205,26 +207,14 @@ class Autoregressive:
     @cached_property
     def opened(self) -> TokenModel:
         """The model with what is laid over it."""
-        try:
-            with quietly():
-                model = _opener(self.family)(
-                    self.source.folder,
-                    read_settings(self.source.folder),
-                    _torch_dtype(self.dtype),
-                    self.device,
-                )
-                self._used = overlays.lay(model, self.overlays, self.name)
-        except FinexlError:
-            raise
-        except ImportError as error:  # their own sentences name what is missing
-            raise PrerequisiteError(f"{self.name} cannot be opened: {first_line(error)}") from error
-        except Exception as error:  # damaged files fail in every way
-            if out_of_memory(error):
-                raise PrerequisiteError(
-                    f"{self.name} does not fit into the memory of {self.device}; try half "
-                    "precision, or a smaller model."
-                ) from error
-            raise UsageError(f"{self.name} cannot be opened: {first_line(error)}") from error
+        with opening(self.name, self.device):
+            model = _opener(self.family)(
+                self.source.folder,
+                read_settings(self.source.folder),
+                _torch_dtype(self.dtype),
+                self.device,
+            )
+            self._used = overlays.lay(model, self.overlays, self.name)
         if any(weight.is_meta for weight in model.painter.parameters()):
             raise UsageError(
                 f"{self.name} brings no VQ decoder, without which its tokens are no image; write "
@@ -249,14 +239,7 @@ class Autoregressive:
     @cached_property
     def dtype(self) -> str:
         """Single precision on a processor, half with the wider range elsewhere if there is one."""
-        if self.settings.dtype is not None:
-            return self.settings.dtype
-        if self.device == "cpu":
-            return "float32"
-        import torch
-
-        wide = self.device.startswith("cuda") and torch.cuda.is_bf16_supported()
-        return "bfloat16" if wide else "float16"
+        return self.settings.dtype or precision(self.device)
 
 
 def load(text: str, settings: Settings) -> Autoregressive:

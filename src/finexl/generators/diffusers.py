@@ -27,7 +27,7 @@ from PIL import Image
 
 from finexl import hub
 from finexl.devices import best_device
-from finexl.errors import FinexlError, PrerequisiteError, UsageError
+from finexl.errors import UsageError
 from finexl.generators import adapters as overlays
 from finexl.generators import checkpoints, families
 from finexl.generators.adapters import Adapter
@@ -36,7 +36,9 @@ from finexl.generators.checkpoints import ROLE, Source
 from finexl.generators.running import (
     alike,
     first_line,
+    opening,
     out_of_memory,
+    precision,
     quietly,
     release,
     versions,
@@ -216,24 +218,12 @@ class Pipeline:
     @cached_property
     def opened(self) -> Any:
         """The diffusers pipeline with its adapters; what is changed in it stays changed."""
-        try:
-            with quietly():
-                pipeline = self._loaded()
-                self._changed = overlays.attach(pipeline, self.adapters, self.name)
-                self._prepare(pipeline)
-                overlays.steer(pipeline, self.adapters, self.name)
-                return pipeline
-        except FinexlError:
-            raise
-        except ImportError as error:  # their own sentences name what is missing
-            raise PrerequisiteError(f"{self.name} cannot be opened: {first_line(error)}") from error
-        except Exception as error:  # damaged files fail in every way
-            if out_of_memory(error):
-                raise PrerequisiteError(
-                    f"{self.name} does not fit into the memory of {self._device}; try half "
-                    "precision, offloading, or a smaller model."
-                ) from error
-            raise UsageError(f"{self.name} cannot be opened: {first_line(error)}") from error
+        with opening(self.name, self._device):
+            pipeline = self._loaded()
+            self._changed = overlays.attach(pipeline, self.adapters, self.name)
+            self._prepare(pipeline)
+            overlays.steer(pipeline, self.adapters, self.name)
+            return pipeline
 
     def _loaded(self) -> Any:
         import diffusers
@@ -306,14 +296,8 @@ class Pipeline:
     @cached_property
     def _dtype(self) -> str:
         """Single precision on a processor; half elsewhere, with the wider range if need be."""
-        if self.settings.dtype is not None:
-            return self.settings.dtype
-        if self._device == "cpu":
-            return "float32"
-        import torch
-
-        wide = self._device.startswith("cuda") and torch.cuda.is_bf16_supported()
-        return "bfloat16" if wide and self._family.kind != families.UNET else "float16"
+        wide = self._family.kind != families.UNET
+        return self.settings.dtype or precision(self._device, wide)
 
     def _failed(self, error: Exception) -> UsageError:
         return UsageError(f"{self.name} cannot make images so: {first_line(error)}")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from finexl import devices
+from finexl.errors import FinexlError, PrerequisiteError, UsageError
 
 
 @contextmanager
@@ -59,6 +60,45 @@ def quietly() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def opening(name: str, device: str) -> Iterator[None]:
+    """Open a model quietly; whatever goes wrong is said in one sentence.
+
+    Raises:
+        PrerequisiteError: something is not installed, or the memory is not enough.
+        UsageError: its files cannot be opened.
+    """
+    try:
+        with quietly():
+            yield
+    except FinexlError:
+        raise
+    except ImportError as error:  # their own sentences name what is missing
+        raise PrerequisiteError(f"{name} cannot be opened: {first_line(error)}") from error
+    except Exception as error:  # damaged files fail in every way
+        if out_of_memory(error):
+            raise PrerequisiteError(
+                f"{name} does not fit into the memory of {device}; try half precision, "
+                "offloading, or a smaller model."
+            ) from error
+        raise UsageError(f"{name} cannot be opened: {first_line(error)}") from error
+
+
+def precision(device: str, wide: bool = True) -> str:
+    """Return the precision where none is asked for: single on a processor, half elsewhere.
+
+    Args:
+        device: where it is computed.
+        wide: take the half precision of wider range where there is one.
+    """
+    if device == "cpu":
+        return "float32"
+    import torch
+
+    has_wide = device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    return "bfloat16" if wide and has_wide else "float16"
 
 
 def versions() -> Mapping[str, str]:
