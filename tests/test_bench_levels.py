@@ -20,7 +20,7 @@ from finexl.bench.data.graded import Aspect, Graded
 from finexl.bench.experiments import families
 from finexl.bench.experiments.levels import evenly, one_aspect, parts_of, several_aspects
 from finexl.bench.experiments.readers import ByFound, ByScores, Reading, Shared, weights_in_plane
-from finexl.bench.experiments.registry import EXPERIMENTS, Setup, parameters_of
+from finexl.bench.experiments.registry import EXPERIMENTS, Given, Setup, parameters_of
 from finexl.bench.experiments.trials import Model, Plan, Trial, embedded, plans_of
 from finexl.bench.methods import Array, Case, Told
 from finexl.bench.results import Result, Results, cells, read_results
@@ -256,8 +256,8 @@ def test_other_pictures_are_other_settings(tmp_path: Path) -> None:
         pictures = (Picture("a", Image.new("RGB", (4, 4), (value, 0, 0))),)
         (tmp_path / "truth.yaml").write_text(truth)
         photographs = ImageSet("p", "images", pictures)
-        return Setup(FakeEncoder(), READING, LexicalGrader(), photographs, (), {}, Results(None),
-                     truth=tmp_path / "truth.yaml")  # fmt: skip
+        given = Given(photographs, truth=tmp_path / "truth.yaml")
+        return Setup(FakeEncoder(), READING, LexicalGrader(), given, {}, Results(None))
 
     first = setup(1, "a").settings
     assert first == setup(1, "a").settings

@@ -10,7 +10,6 @@ has stride 1 and every reduction is a blur, so that a picture moved by a pixel i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +17,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 
+from finexl.bench.weights import read_weights
 from finexl.devices import torch_threads
-from finexl.errors import PrerequisiteError, UsageError
+from finexl.errors import UsageError
 
 WEIGHTS = "lpips_alex.safetensors"
 SIDE = 128
 """The longer side that pictures are scaled down to: distances at other sizes do not compare."""
 SMALLEST = 32
 CHANNELS = (64, 192, 384, 256, 256)
-_MOST_BYTES = 100_000_000
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 """ImageNet's mean and spread, for pixels in [−1, 1]."""
@@ -106,24 +103,11 @@ class Lpips:
             PrerequisiteError: it is not there.
             UsageError: the file is damaged, too large, or of another network.
         """
-        path = folder / WEIGHTS
-        if not path.is_file():
-            raise PrerequisiteError(
-                f"There is no {path}; `python scripts/fetch_lpips.py {folder}` fetches the network "
-                "that perceptual distances are measured with."
-            )
-        if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(f"{path} is larger than 100 MB, which LPIPS on AlexNet is not.")
-        content = path.read_bytes()
         network = Network().eval()
-        try:
-            network.load_state_dict(load(content))
-        except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-            raise UsageError(
-                f"{path} does not hold LPIPS on AlexNet; fetch it again with "
-                "`python scripts/fetch_lpips.py`."
-            ) from error
-        return cls(network.to(device), hashlib.sha256(content).hexdigest(), device, threads)
+        revision = read_weights(
+            network, folder / WEIGHTS, "fetch_lpips.py", "LPIPS's AlexNet weights"
+        )
+        return cls(network.to(device), revision, device, threads)
 
     def __call__(self, one: Image.Image, other: Image.Image) -> float:
         """Return d of two pictures, ≥ 0, 0 for equal ones; rarely over 1.

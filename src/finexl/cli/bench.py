@@ -20,7 +20,7 @@ from finexl.errors import UsageError
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
     from collections.abc import Sequence
 
-    from finexl.bench.experiments.registry import Experiment, Setup
+    from finexl.bench.experiments.registry import Experiment, Given, Setup
     from finexl.bench.results import Results
 
 app = typer.Typer(help="Run the paper's experiments.", no_args_is_help=True, rich_markup_mode=None)
@@ -127,7 +127,10 @@ def run(
     """Run an experiment, or all of them, and print the tables."""
     from dataclasses import replace
 
-    from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
+    from finexl.bench.data.operated import photographs
+    from finexl.bench.experiments.registry import EXPERIMENTS, Given, parameters_of
+    from finexl.bench.properties import PICTURES
+    from finexl.imageset import read_images
     from finexl.sources import read_seeds
 
     del debug  # looked for by `main`, which is where errors end
@@ -140,15 +143,16 @@ def run(
     if name == NAME:
         run_concepts(sets[0] if sets else None, encoder, vlm, judge, run_folder, seed, json)
         return
-    setup = replace(
-        _setup(sets or [], pictures, encoder, vlm, judge, results),
-        shard=_shard(shard),
-        nets=nets,
-        truth=truth,
-        data=data,
-        models=tuple(models or ()),
-        lpips=lpips,
+    given = Given(
+        photographs(read_images(PICTURES if pictures is None else pictures), 256),
+        tuple(sets or ()),
+        nets,
+        truth,
+        data,
+        tuple(models or ()),
+        lpips,
     )
+    setup = _setup(given, encoder, vlm, judge, results, _shard(shard))
     chosen_seeds = None if seeds is None else read_seeds(seeds)
     chosen = (
         [EXPERIMENTS[name]]
@@ -165,35 +169,32 @@ def run(
 
 
 def _setup(
-    sets: list[Path],
-    pictures: Path | None,
+    given: Given,
     encoder: str,
     vlm: str | None,
     judge: str | None,
     results: Path | None,
+    shard: tuple[int, int],
 ) -> Setup:
     from finexl.bench.baselines.grading import LexicalGrader, ModelGrader
-    from finexl.bench.data.operated import photographs
     from finexl.bench.experiments.readers import Reading
     from finexl.bench.experiments.registry import Setup, words_of
-    from finexl.bench.properties import PICTURES
     from finexl.bench.results import Results
     from finexl.encoders import load_encoder
-    from finexl.imageset import read_images
     from finexl.measure import Measure
 
     loaded = load_encoder(encoder)
-    words = words_of(tuple(sets))
+    words = words_of(given.sets)
     return Setup(
         encoder=loaded,
         reading=Reading(
             Measure(loaded, "subspace", (), 0), words, None if vlm is None else looking(vlm)
         ),
         grader=LexicalGrader() if judge is None else ModelGrader(looking(judge)),
-        photographs=photographs(read_images(PICTURES if pictures is None else pictures), 256),
-        sets=tuple(sets),
+        given=given,
         parameters={},
         results=Results.open(results, shlex.join(["finexl", *sys.argv[1:]])),
+        shard=shard,
     )
 
 

@@ -24,17 +24,16 @@ from PIL import Image
 
 from finexl import hub
 from finexl.devices import best_device
-from finexl.errors import FinexlError, UsageError
+from finexl.errors import UsageError
 from finexl.generators import adapters
-from finexl.generators.base import Job, Made, OutOfMemoryError, Settings
+from finexl.generators.base import Job, Made, Settings
 from finexl.generators.running import (
     alike,
-    first_line,
+    check_precision,
+    made_within,
     opening,
-    out_of_memory,
     precision,
     quietly,
-    release,
     versions,
 )
 from finexl.generators.tokens import overlays
@@ -43,7 +42,6 @@ from finexl.generators.tokens.overlays import Overlay
 from finexl.generators.tokens.sampling import Sampling, write
 
 FAMILIES = ("chameleon", "janus", "finexl-vq")
-DTYPES = ("float32", "float16", "bfloat16")
 PATTERNS = (
     *hub.PATTERNS,
     "*decoder*.safetensors",
@@ -87,8 +85,7 @@ class Autoregressive:
         if any(find_spec(package) is None for package in needed):
             raise hub.missing_extra(self.reference, ROLE.extra, ROLE)
         asked = self.settings
-        if asked.dtype not in (None, *DTYPES):
-            raise UsageError(f"{asked.dtype!r} is no precision; give one of {', '.join(DTYPES)}.")
+        check_precision(asked.dtype)
         for name, value in (("steps", asked.steps), ("scheduler", asked.scheduler)):
             if value is not None:
                 raise UsageError(f"{self.name} is an autoregressive model, which takes no {name}.")
@@ -160,8 +157,8 @@ class Autoregressive:
         if not jobs:
             return []
         model, sampling, negative = self.opened, self.sampling, self.settings.negative
-        full = False
-        try:
+
+        def run() -> tuple[list[Any], Any]:
             with quietly(), alike(self.device, jobs[0].seed, self.dtype), torch.inference_mode():
                 prompts = [model.prompt(job.prompt) for job in jobs]
                 blanks = [
@@ -173,19 +170,9 @@ class Autoregressive:
                 # the decoder works on one image at a time: its convolutions may choose another
                 # way for another batch
                 pixels = [model.decode(row[None].to(model.device))[0] for row in codes]
-                images = [image.float().cpu().numpy() for image in pixels]
-        except FinexlError:
-            raise
-        except Exception as error:  # of many libraries
-            if not out_of_memory(error):
-                raise UsageError(f"{self.name} cannot make images: {first_line(error)}") from error
-            full = True
-        if full:  # only here, where the error no longer holds what filled the memory
-            release(self.device)
-            raise OutOfMemoryError(
-                f"The memory of {self.device} is not enough for {len(jobs)} images of "
-                f"{self.name} at once."
-            )
+                return [image.float().cpu().numpy() for image in pixels], sound
+
+        images, sound = made_within(run, self.name, self.device, len(jobs))
         return [_made(image, good) for image, good in zip(images, sound, strict=True)]
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from PIL import Image
@@ -13,6 +14,15 @@ from finexl.errors import FinexlError
 
 class OutOfMemoryError(FinexlError):
     """The batch does not fit; a smaller one may."""
+
+
+def short(reference: str) -> str:
+    """Return what reports call a model: a hub id as it is, a path's last part."""
+    path = Path(reference).expanduser()
+    if not path.exists():
+        return reference
+    path = path.resolve()
+    return path.stem if path.is_file() else path.name
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,20 +30,18 @@ from finexl.errors import UsageError
 from finexl.generators import adapters as overlays
 from finexl.generators import checkpoints, families
 from finexl.generators.adapters import Adapter
-from finexl.generators.base import Job, Made, OutOfMemoryError, Settings
+from finexl.generators.base import Job, Made, Settings, short
 from finexl.generators.checkpoints import ROLE, Source
 from finexl.generators.running import (
     alike,
-    first_line,
+    check_precision,
+    made_within,
     opening,
-    out_of_memory,
     precision,
     quietly,
-    release,
     versions,
 )
 
-DTYPES = ("float32", "float16", "bfloat16")
 _LOADING = ("config", "variant")
 """Keys of `Settings.more` that say what is loaded; others go to the pipeline's call."""
 _OURS = ("prompt", "image", "generator", "latents", "output_type", "return_dict")
@@ -77,8 +74,7 @@ class Pipeline:
         """
         _require_extras(self.reference, self.settings.offload)
         asked = self.settings
-        if asked.dtype not in (None, *DTYPES):
-            raise UsageError(f"{asked.dtype!r} is no precision; give one of {', '.join(DTYPES)}.")
+        check_precision(asked.dtype)
         self.source = checkpoints.find(self.reference, asked.more)
         for adapter in self.adapters:
             overlays.refuse_misfit(adapter, self._family, self.reference)
@@ -93,11 +89,11 @@ class Pipeline:
     @property
     def name(self) -> str:
         """The hub id, or the folder's or file's name; and what is laid over it."""
-        names = [_short(self.reference)]
+        names = [short(self.reference)]
         for adapter in self.adapters:
             which = "" if adapter.direction is None else f"#{adapter.direction}"
             scale = "" if adapter.scale == 1 else f"@{adapter.scale:g}"
-            names.append(_short(adapter.name) + which + scale)
+            names.append(short(adapter.name) + which + scale)
         return " + ".join(names)
 
     @property
@@ -160,25 +156,17 @@ class Pipeline:
             return []
         pipeline = self.opened
         arguments = self._arguments(pipeline, len(jobs))
-        full = False
-        try:
+
+        def run() -> Any:
             with quietly(), alike(self._device, jobs[0].seed, self._dtype):
-                found = pipeline(
+                return pipeline(
                     prompt=[job.prompt for job in jobs],
                     generator=[torch.Generator("cpu").manual_seed(job.seed) for job in jobs],
                     output_type="np",
                     **arguments,
                 )
-        except Exception as error:  # a pipeline is made of many libraries
-            if not out_of_memory(error):
-                raise self._failed(error) from error
-            full = True
-        if full:  # only here, where the error no longer holds what filled the memory
-            release(self._device)
-            raise OutOfMemoryError(
-                f"The memory of {self._device} is not enough for {len(jobs)} images of "
-                f"{self.name} at once."
-            )
+
+        found = made_within(run, self.name, self._device, len(jobs))
         images = getattr(found, "images", None)
         if images is None or len(images) != len(jobs):
             raise UsageError(f"{self.name} is a {self.source.kind}, which makes no images.")
@@ -299,9 +287,6 @@ class Pipeline:
         wide = self._family.kind != families.UNET
         return self.settings.dtype or precision(self._device, wide)
 
-    def _failed(self, error: Exception) -> UsageError:
-        return UsageError(f"{self.name} cannot make images so: {first_line(error)}")
-
 
 def load(text: str, settings: Settings) -> Pipeline:
     """Return the model that a reference names; the module's docstring has the grammar.
@@ -351,15 +336,6 @@ def _require_extras(name: str, offload: bool) -> None:
     needed = ["torch", "transformers", "diffusers", "peft", *(["accelerate"] if offload else [])]
     if any(find_spec(package) is None for package in needed):
         raise hub.missing_extra(name, ROLE.extra, ROLE)
-
-
-def _short(reference: str) -> str:
-    """Return a hub id as it is, and a path's last part."""
-    path = Path(reference).expanduser()
-    if not path.exists():
-        return reference
-    path = path.resolve()
-    return path.stem if path.is_file() else path.name
 
 
 def _own_size(pipeline: Any) -> int | None:

@@ -26,22 +26,21 @@ from PIL import Image
 
 from finexl import hub
 from finexl.devices import best_device
-from finexl.errors import FinexlError, UsageError
+from finexl.errors import UsageError
 from finexl.generators import adapters
-from finexl.generators.base import Job, Made, OutOfMemoryError, Settings
+from finexl.generators.base import Job, Made, Settings, short
 from finexl.generators.checkpoints import digest_of_file
 from finexl.generators.gans import edits, folder
 from finexl.generators.gans.config import Config
 from finexl.generators.gans.edits import Edit
 from finexl.generators.gans.networks import Network, OnOnnx, OnTorch
-from finexl.generators.running import first_line, out_of_memory, release, versions
+from finexl.generators.running import check_precision, made_within, versions
 
 ROLE = hub.Role(
     "GAN",
     "a local one is a folder with config.json and model.safetensors, or an .onnx file",
     "give a folder of images that it made",
 )
-DTYPES = ("float32", "float16", "bfloat16")
 _CPU_BATCH, _GPU_BATCH = 8, 32
 
 
@@ -72,7 +71,7 @@ class Gan:
         added = (
             edit.path.stem + ("" if edit.scale == 1 else f"@{edit.scale:g}") for edit in self.edits
         )
-        return " + ".join([_short(self.reference), *added])
+        return " + ".join([short(self.reference), *added])
 
     @property
     def batch(self) -> int:
@@ -128,26 +127,13 @@ class Gan:
         to_z, to_w = (edits.added(self.edits, place) for place in ("z", "w"))
         if to_z is not None:
             noise[:, : self.network.z] += to_z
-        full = False
-        try:
-            found = self.network.pictures(
-                noise, [job.prompt for job in jobs], to_w, self.settings.size
-            )
-        except FinexlError:
-            raise
-        except Exception as error:  # torch has a class for each kind
-            if not out_of_memory(error):
-                raise UsageError(f"{self.name} cannot make images so: {first_line(error)}") from (
-                    error
-                )
-            full = True
-        if full:  # only here, where the error no longer holds what filled the memory
-            if isinstance(self.network, OnTorch):
-                release(self._device)
-            raise OutOfMemoryError(
-                f"The memory of {self._device} is not enough for {len(jobs)} images of "
-                f"{self.name} at once."
-            )
+        prompts = [job.prompt for job in jobs]
+        found = made_within(
+            lambda: self.network.pictures(noise, prompts, to_w, self.settings.size),
+            self.name,
+            self._device,
+            len(jobs),
+        )
         return [_made(pixels) for pixels in found]
 
     @cached_property
@@ -198,8 +184,7 @@ def _network(model: str, settings: Settings) -> tuple[Network, str]:
     if find_spec("torch") is None:
         raise hub.missing_extra(model, ROLE.extra, ROLE)
     dtype = settings.dtype or "float32"
-    if dtype not in DTYPES:
-        raise UsageError(f"{dtype!r} is no precision; give one of {', '.join(DTYPES)}.")
+    check_precision(dtype)
     files = hub.locate(model, ROLE, folder.PATTERNS)
     device = settings.device or best_device()
     return OnTorch(folder.checked(files.folder), device, dtype), files.revision
@@ -233,12 +218,3 @@ def _made(pixels: NDArray[np.float32]) -> Made:
         return Made(None, "not a number")
     whole = ((pixels.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
     return Made(Image.fromarray(whole.transpose(1, 2, 0)))
-
-
-def _short(reference: str) -> str:
-    """Return a hub id as it is, and a path's last part."""
-    path = Path(reference).expanduser()
-    if not path.exists():
-        return reference
-    path = path.resolve()
-    return path.stem if path.is_file() else path.name

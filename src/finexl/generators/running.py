@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from finexl import devices
 from finexl.errors import FinexlError, PrerequisiteError, UsageError
+from finexl.generators.base import OutOfMemoryError
+
+DTYPES = ("float32", "float16", "bfloat16")
+Made = TypeVar("Made")
 
 
 @contextmanager
@@ -101,6 +105,43 @@ def precision(device: str, wide: bool = True) -> str:
     return "bfloat16" if wide and has_wide else "float16"
 
 
+def made_within(make: Callable[[], Made], name: str, device: str, count: int) -> Made:
+    """Return what a model makes of one batch.
+
+    Args:
+        make: makes it.
+        name: the model's.
+        device: where it computes.
+        count: how many images there are in the batch.
+
+    Raises:
+        OutOfMemoryError: fewer at once may fit; what filled the memory has been given back.
+        UsageError: it cannot make them so.
+    """
+    try:
+        return make()
+    except FinexlError:
+        raise
+    except Exception as error:  # a model is made of many libraries
+        if not out_of_memory(error):
+            raise UsageError(f"{name} cannot make images so: {first_line(error)}") from error
+    # only here, where the error no longer holds what filled the memory
+    release(device)
+    raise OutOfMemoryError(
+        f"The memory of {device} is not enough for {count} images of {name} at once."
+    )
+
+
+def check_precision(asked: str | None) -> None:
+    """Refuse a precision that there is none of.
+
+    Raises:
+        UsageError: which there are.
+    """
+    if asked not in (None, *DTYPES):
+        raise UsageError(f"{asked!r} is no precision; give one of {', '.join(DTYPES)}.")
+
+
 def versions() -> Mapping[str, str]:
     """Return the versions of the libraries whose code decides what a model makes."""
     names = ("torch", "diffusers", "transformers", "peft", "accelerate")
@@ -109,11 +150,13 @@ def versions() -> Mapping[str, str]:
 
 def release(device: str) -> None:
     """Give back what a device's memory holds for nothing."""
+    if not device.startswith(("cuda", "mps")):
+        return  # what computes on a processor may need no torch at all
     import torch
 
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
-    elif device.startswith("mps"):
+    else:
         torch.mps.empty_cache()
 
 

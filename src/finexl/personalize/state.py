@@ -17,10 +17,10 @@ def save(trained: Mapping[str, Any], optimizers: Sequence[Any], out: Path, step:
     """Write everything that a training goes on from, after so many steps."""
     from safetensors.torch import save as written
 
-    tensors = {}
+    tensors, owners = {}, _owners(optimizers)
     for name, tensor in trained.items():
         tensors[f"weight.{name}"] = tensor.detach().contiguous()
-        owner = _owner(tensor, optimizers)
+        owner = owners.get(id(tensor))
         if owner is not None:
             for key in MOMENTS:
                 tensors[f"{key}.{name}"] = owner.state[tensor][key].detach().contiguous()
@@ -38,10 +38,10 @@ def restore(trained: Mapping[str, Any], optimizers: Sequence[Any], out: Path) ->
 
     try:
         with safe_open(out / FILE, framework="pt") as file, torch.no_grad():
-            step = int((file.metadata() or {})["step"])
+            step, owners = int((file.metadata() or {})["step"]), _owners(optimizers)
             for name, tensor in trained.items():
                 tensor.copy_(file.get_tensor(f"weight.{name}"))
-                owner = _owner(tensor, optimizers)
+                owner = owners.get(id(tensor))
                 if owner is not None:
                     owner.state[tensor] = {
                         key: file.get_tensor(f"{key}.{name}").to(
@@ -56,9 +56,11 @@ def restore(trained: Mapping[str, Any], optimizers: Sequence[Any], out: Path) ->
         raise UsageError(f"{out / FILE} cannot be read; delete it to start anew.") from error
 
 
-def _owner(tensor: Any, optimizers: Sequence[Any]) -> Any | None:
-    """Return the optimizer that moves a tensor; None: it is a buffer."""
-    for optimizer in optimizers:
-        if any(tensor is one for group in optimizer.param_groups for one in group["params"]):
-            return optimizer
-    return None
+def _owners(optimizers: Sequence[Any]) -> dict[int, Any]:
+    """Return each tensor's optimizer by the tensor's identity; buffers have none."""
+    return {
+        id(tensor): optimizer
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for tensor in group["params"]
+    }

@@ -9,7 +9,6 @@ the picture. `scripts/fetch_adain.py` fetches both networks and writes them as s
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 
+from finexl.bench.weights import read_weights
 from finexl.devices import torch_threads
-from finexl.errors import PrerequisiteError, UsageError
+from finexl.errors import UsageError
 
 WEIGHTS = "adain.safetensors"
 SMALLEST = 16
 """Pixels of the shorter side; below, nothing is left of a picture after three poolings."""
 EPSILON = 1e-5
-_MOST_BYTES = 100_000_000
 
 
 def _convolution(n_in: int, n_out: int) -> list[nn.Module]:
@@ -103,25 +100,9 @@ class AdaIN:
             PrerequisiteError: they are not there.
             UsageError: the file is damaged, too large, or of other networks.
         """
-        path = folder / WEIGHTS
-        if not path.is_file():
-            raise PrerequisiteError(
-                f"There is no {path}; `python scripts/fetch_adain.py {folder}` fetches the "
-                "networks of style transfer."
-            )
-        if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(f"{path} is larger than 100 MB, which AdaIN's networks are not.")
-        content = path.read_bytes()
         whole = nn.ModuleDict({"encoder": encoder(), "decoder": decoder()}).eval()
-        try:
-            whole.load_state_dict(load(content))
-        except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-            raise UsageError(
-                f"{path} does not hold AdaIN's networks; fetch them again with "
-                "`python scripts/fetch_adain.py`."
-            ) from error
+        revision = read_weights(whole, folder / WEIGHTS, "fetch_adain.py", "AdaIN's networks")
         whole = whole.to(device)
-        revision = hashlib.sha256(content).hexdigest()
         return cls(whole["encoder"], whole["decoder"], revision, device, threads)
 
     def __call__(self, content: Image.Image, style: Image.Image, level: float) -> Image.Image:

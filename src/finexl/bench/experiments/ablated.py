@@ -53,7 +53,7 @@ def instructions(setup: Setup) -> None:
 def encoders(setup: Setup) -> None:
     """Table 8: encoders side by side."""
     p = setup.parameters
-    pictures = [one.open() for one in setup.photographs.pictures[: p["pictures"]]]
+    pictures = [one.open() for one in setup.given.photographs.pictures[: p["pictures"]]]
     of_encoders.encoders(
         lambda encoder: ladders(setup, encoder),
         p["names"],
@@ -68,8 +68,8 @@ def encoders(setup: Setup) -> None:
 def ideal(setup: Setup) -> None:
     """Appendix A: alignment against the quality of the generator that stands in for the ideal."""
     p = setup.parameters
-    some = setup.photographs.pictures[: p["images"]]
-    photographs = ImageSet(setup.photographs.name, "images", some)
+    some = setup.given.photographs.pictures[: p["images"]]
+    photographs = ImageSet(setup.given.photographs.name, "images", some)
     every = [operator.phrases[0] for operator in OPERATORS.values()]
     chosen = every[:: max(1, len(every) // p["concepts"])][: p["concepts"]]
     ideals.ideal(
@@ -101,7 +101,7 @@ def ladders(setup: Setup, encoder: Encoder | None = None) -> list[Plan]:
     """Return this shard's operators, at the experiment's levels."""
     p = setup.parameters
     chosen = list(OPERATORS)[:: max(1, len(OPERATORS) // p["operators"])][: p["operators"]]
-    plans = families.ladders(setup.photographs, chosen, p["levels"], encoder or setup.encoder)
+    plans = families.ladders(setup.given.photographs, chosen, p["levels"], encoder or setup.encoder)
     return setup.part(plans)
 
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -49,22 +49,17 @@ FORMAT = "1"
 DECISIVE = ("images", "draws", "rounds", "at_once", "pictures", "concepts")
 """Parameters that change a value without naming its row, column, trial or seed."""
 Progress = Callable[[str, int, int], None]
+Some = TypeVar("Some")
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What an experiment is given."""
+class Given:
+    """Pictures and files that experiments are given."""
 
-    encoder: Encoder
-    reading: Reading
-    grader: Grader
     photographs: ImageSet
     """What image operators are laid over."""
-    sets: Sequence[Path]
+    sets: Sequence[Path] = ()
     """Folders with truth.csv: families of models of known levels beside the operators."""
-    parameters: Mapping[str, Any]
-    """The experiment's part of experiments.yaml."""
-    results: Results
     nets: Path | None = None
     """Where trained difference captioners are: diff-caption/ and chg2cap/."""
     truth: Path | None = None
@@ -75,6 +70,39 @@ class Setup:
     """Folders of images for `versions`: the base's first."""
     lpips: Path | None = None
     """Weights of a perceptual distance; None leaves it out."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all of it, by content; found once for all experiments of a run."""
+        sets = [one for path in self.sets for one in _read(path)]
+        sides = [side for one in sets for side in (one.base, one.personalized) if side is not None]
+        sides += [read_images(path) for path in self.models]
+        truths = [] if self.truth is None else sorted(_files(self.truth, "*.yaml"))
+        nets = [] if self.nets is None else sorted(_files(self.nets, "**/*.safetensors"))
+        # many sets share one base, which is one object
+        digest_of = {
+            id(images): key_of(*(picture.digest() for picture in images.pictures))
+            for images in {id(images): images for images in (self.photographs, *sides)}.values()
+        }
+        return key_of(
+            *(digest_of[id(images)] for images in (self.photographs, *sides)),
+            *(str(one.levels) for one in sets),
+            *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (*truths, *nets)),
+            str(self.lpips is not None),
+        )
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an experiment runs with."""
+
+    encoder: Encoder
+    reading: Reading
+    grader: Grader
+    given: Given
+    parameters: Mapping[str, Any]
+    """The experiment's part of experiments.yaml."""
+    results: Results
     shard: tuple[int, int] = (0, 1)
     """This part, of so many: every so-many-th trial."""
     progress: Progress = lambda *_: None
@@ -90,26 +118,10 @@ class Setup:
             self.grader.name,
             "" if self.reading.vlm is None else self.reading.vlm.name,
             *self.reading.words,
-            self._content,
+            self.given.digest,
         )[:16]
 
-    @cached_property
-    def _content(self) -> str:
-        """Digest of what was given: pictures, truths and nets, by content."""
-        sets = [one for path in self.sets for one in _read(path)]
-        given = [side for one in sets for side in (one.base, one.personalized) if side is not None]
-        given += [read_images(path) for path in self.models]
-        truths = [] if self.truth is None else sorted(_files(self.truth, "*.yaml"))
-        nets = [] if self.nets is None else sorted(_files(self.nets, "**/*.safetensors"))
-        pictures = (p for images in (self.photographs, *given) for p in images.pictures)
-        return key_of(
-            *(picture.digest() for picture in pictures),
-            *(str(one.levels) for one in sets),
-            *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (*truths, *nets)),
-            str(self.lpips is not None),
-        )
-
-    def part(self, plans: Sequence[Plan]) -> list[Plan]:
+    def part(self, plans: Sequence[Some]) -> list[Some]:
         """Return this shard's trials."""
         which, of = self.shard
         return [plan for number, plan in enumerate(plans) if number % of == which]
@@ -130,18 +142,9 @@ def one_aspect(setup: Setup) -> None:
     """Tables 1, 2, 4, 5, 6: the levels of one aspect."""
     p = setup.parameters
     chosen = _operators(p["operators"])
-    plans = families.ladders(setup.photographs, chosen, p["levels"], setup.encoder)
+    plans = families.ladders(setup.given.photographs, chosen, p["levels"], setup.encoder)
     plans += _from_sets(setup, 1)
-    levels.one_aspect(
-        setup.part(plans),
-        [*readers(setup), *by_what_is_found(setup)],
-        setup.reading,
-        setup.results,
-        settings=setup.settings,
-        images=p["images"],
-        seeds=p["seeds"],
-        progress=setup.progress,
-    )
+    _score(levels.one_aspect, setup, plans, [*readers(setup), *by_what_is_found(setup)])
 
 
 def several_aspects(setup: Setup) -> None:
@@ -151,23 +154,30 @@ def several_aspects(setup: Setup) -> None:
     plans = []
     for size, count in p["groups"].items():
         groups = families.groups_of(list(OPERATORS), size, count, seed=0)
-        plans += families.composed(setup.photographs, groups, p["levels"], setup.encoder)
+        plans += families.composed(setup.given.photographs, groups, p["levels"], setup.encoder)
         for group in groups:
-            full = families.ladders(setup.photographs, group, 1, setup.encoder)
+            full = families.ladders(setup.given.photographs, group, 1, setup.encoder)
             plans.append(families.mixed(families.OPERATED, full, p["levels"]))
         for family in dict.fromkeys(plan.family for plan in ladders):
             own = [plan for plan in ladders if plan.family == family]
             some = itertools.islice(itertools.combinations(own, size), count)
             plans += [families.mixed(family, full, p["levels"]) for full in some]
         plans += _from_sets(setup, size)
-    levels.several_aspects(
+    _score(levels.several_aspects, setup, plans, [*readers(setup), InPlane()])
+
+
+def _score(
+    scenario: Callable[..., None], setup: Setup, plans: Sequence[Plan], rows: Sequence[Reader]
+) -> None:
+    """Run one of the scenarios on this shard's trials."""
+    scenario(
         setup.part(plans),
-        [*readers(setup), InPlane()],
+        rows,
         setup.reading,
         setup.results,
         settings=setup.settings,
-        images=p["images"],
-        seeds=p["seeds"],
+        images=setup.parameters["images"],
+        seeds=setup.parameters["seeds"],
         progress=setup.progress,
     )
 
@@ -180,12 +190,12 @@ def select(setup: Setup) -> None:
     chosen = _operators(p["operators"])
     most = max(p["levels"])
     plans = selection.single_aspect(
-        families.ladders(setup.photographs, chosen, most, setup.encoder), p["levels"]
+        families.ladders(setup.given.photographs, chosen, most, setup.encoder), p["levels"]
     )
     pools = {
         size: [
             families.mixed(
-                families.OPERATED, families.ladders(setup.photographs, g, 1, setup.encoder), 3
+                families.OPERATED, families.ladders(setup.given.photographs, g, 1, setup.encoder), 3
             )
             for g in families.groups_of(list(OPERATORS), size, count, seed=0)
         ]
@@ -193,19 +203,18 @@ def select(setup: Setup) -> None:
     }
     plans += selection.mixtures(pools, p["models"])
     distance = None
-    if setup.lpips is not None:
+    if setup.given.lpips is not None:
         from finexl.bench.perceptual import Lpips
 
-        distance = Lpips.load(setup.lpips)
+        distance = Lpips.load(setup.given.lpips)
     describers: list[selection.Describer] = [
         selection.Effects(),
         selection.Effects(selection.concordance, "FineXL, with length"),
         *(selection.Scores(FineXL(d)) for d in p["decompositions"]),
         *(selection.Scores(m) for m in (VisDiff(), GSCLIP(), Splice(), Random())),
     ]
-    which, of = setup.shard
     selection.selection(
-        [plan for number, plan in enumerate(plans) if number % of == which],
+        setup.part(plans),
         describers,
         setup.reading,
         setup.results,
@@ -221,7 +230,7 @@ def tell_fine_tunes(setup: Setup) -> None:
     from finexl.bench.data.truth import read_truths
     from finexl.bench.experiments import fine_tunes
 
-    if setup.truth is None:
+    if setup.given.truth is None:
         raise UsageError("fine-tunes needs --truth: a truth.yaml, or a folder of them.")
     explainers: list[fine_tunes.Explainer] = [
         *(fine_tunes.Pipeline(setup.encoder, d) for d in ("subspace", "nnls", "paper")),
@@ -231,7 +240,7 @@ def tell_fine_tunes(setup: Setup) -> None:
         ),
     ]
     fine_tunes.fine_tunes(
-        read_truths(setup.truth, setup.data),
+        read_truths(setup.given.truth, setup.given.data),
         explainers,
         setup.results,
         settings=setup.settings,
@@ -244,9 +253,9 @@ def compare_versions(setup: Setup) -> None:
     """§6.4: several models against one base."""
     from finexl.bench.experiments import versions
 
-    if len(setup.models) < 3:
+    if len(setup.given.models) < 3:
         raise UsageError("versions needs --models three times or more: the base, then the models.")
-    base, *others = (read_images(path) for path in setup.models)
+    base, *others = (read_images(path) for path in setup.given.models)
     found = versions.versions(
         base, others, setup.encoder, limit=setup.parameters["limit"], progress=setup.progress
     )
@@ -276,13 +285,13 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "fine-tunes",
                 "Is the change of real fine-tunes named? (needs --truth)",
                 tell_fine_tunes,
-                lambda setup: setup.truth is not None,
+                lambda setup: setup.given.truth is not None,
             ),
             Experiment(
                 "versions",
                 "How do several models differ from one base? (§6.4; needs --models)",
                 compare_versions,
-                lambda setup: bool(setup.models),
+                lambda setup: bool(setup.given.models),
             ),
             Experiment(
                 "ablation-threshold",
@@ -352,7 +361,7 @@ def readers(setup: Setup) -> list[Reader]:
         *(ByScores(method) for method in told),
         *(ByWords(method, setup.grader) for method in told),
         ByScores(Splice()),
-        *(ByWords(method, setup.grader) for method in _captioners(setup.nets)),
+        *(ByWords(method, setup.grader) for method in _captioners(setup.given.nets)),
         ByScores(Random()),
     ]
 
@@ -399,7 +408,7 @@ def _read(path: Path) -> tuple[Graded, ...]:
 def _from_sets(setup: Setup, aspects: int) -> list[Plan]:
     return [
         plan
-        for path in setup.sets
+        for path in setup.given.sets
         for plan in plans_of(
             (path if path.is_dir() else path.parent).resolve().name,
             _read(path),

@@ -16,7 +16,7 @@ from typing import Any
 
 from finexl.errors import UsageError
 from finexl.generators.tokens import model, overlays
-from finexl.generators.tokens.model import TokenModel
+from finexl.generators.tokens.model import TokenModel, codes_of
 from finexl.generators.tokens.sampling import Sampling
 
 BEGIN = "<racm3:break>"
@@ -78,16 +78,10 @@ class Chameleon(TokenModel):
         """Embed the tokens that stand for codes."""
         return self.words(self._table[codes])
 
-    def hidden(self, embedded: Any, mask: Any, positions: Any, cache: Any) -> tuple[Any, Any]:
-        """Run the transformer without its output layer."""
-        found = self.language.model(
-            inputs_embeds=embedded,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        return found.last_hidden_state, found.past_key_values
+    @property
+    def transformer(self) -> Any:
+        """The Chameleon without its output layer."""
+        return self.language.model
 
     def logits(self, hidden: Any) -> Any:
         """Return the logits of image tokens, in the codes' order."""
@@ -95,9 +89,7 @@ class Chameleon(TokenModel):
 
     def encode(self, pixels: Any) -> Any:
         """Return the encoder's codes."""
-        found = self.vision.encode(pixels.to(self.vision.dtype))
-        codes = found.image_tokens if hasattr(found, "image_tokens") else found[2]
-        return codes.view(len(pixels), -1)
+        return codes_of(self.vision, pixels)
 
     def decode(self, codes: Any) -> Any:
         """Return what the decoder makes of codes."""

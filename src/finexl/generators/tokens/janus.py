@@ -12,7 +12,7 @@ from typing import Any
 
 from finexl.errors import UsageError
 from finexl.generators.tokens import model
-from finexl.generators.tokens.model import TokenModel
+from finexl.generators.tokens.model import TokenModel, codes_of
 from finexl.generators.tokens.sampling import Sampling
 
 BEGIN = "<begin_of_image>"
@@ -69,16 +69,10 @@ class Janus(TokenModel):
         """Embed codes."""
         return self._parts.generation_aligner(self._parts.generation_embeddings(codes))
 
-    def hidden(self, embedded: Any, mask: Any, positions: Any, cache: Any) -> tuple[Any, Any]:
-        """Run the Llama."""
-        found = self._parts.language_model(
-            inputs_embeds=embedded,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        return found.last_hidden_state, found.past_key_values
+    @property
+    def transformer(self) -> Any:
+        """The Llama."""
+        return self._parts.language_model
 
     def logits(self, hidden: Any) -> Any:
         """Return what the image head says."""
@@ -86,9 +80,7 @@ class Janus(TokenModel):
 
     def encode(self, pixels: Any) -> Any:
         """Return the encoder's codes."""
-        found = self.vision.encode(pixels.to(self.vision.dtype))
-        codes = found.image_tokens if hasattr(found, "image_tokens") else found[2]
-        return codes.view(len(pixels), -1)
+        return codes_of(self.vision, pixels)
 
     def decode(self, codes: Any) -> Any:
         """Return what the decoder makes of codes."""
@@ -97,4 +89,4 @@ class Janus(TokenModel):
     @property
     def trainable(self) -> Any:
         """The Llama: its heads and embeddings stay as they are."""
-        return self._parts.language_model
+        return self.transformer

@@ -74,9 +74,21 @@ class TokenModel(ABC):
     def images(self, codes: Any) -> Any:
         """Embed image codes (n, t)."""
 
+    @property
     @abstractmethod
+    def transformer(self) -> Any:
+        """The language model without its output layer."""
+
     def hidden(self, embedded: Any, mask: Any, positions: Any, cache: Any) -> tuple[Any, Any]:
         """Run the transformer; return what it says of each place, and its memory."""
+        found = self.transformer(
+            inputs_embeds=embedded,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return found.last_hidden_state, found.past_key_values
 
     @abstractmethod
     def logits(self, hidden: Any) -> Any:
@@ -106,6 +118,13 @@ class TokenModel(ABC):
             and type(part).__name__ in ("Linear", "Conv1D")
             and any(piece.isdigit() for piece in name.split("."))
         ]
+
+
+def codes_of(vision: Any, pixels: Any) -> Any:
+    """Return the codes (n, count) that transformers' VQGANs encode pixels as, in any version."""
+    found = vision.encode(pixels.to(vision.dtype))
+    codes = found.image_tokens if hasattr(found, "image_tokens") else found[2]
+    return codes.view(len(pixels), -1)
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -107,16 +107,10 @@ class Plain(TokenModel):
         """Embed codes."""
         return self.words(codes + self._first)
 
-    def hidden(self, embedded: Any, mask: Any, positions: Any, cache: Any) -> tuple[Any, Any]:
-        """Run the transformer without its output layer."""
-        found = self.language.base_model(
-            inputs_embeds=embedded,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        return found.last_hidden_state, found.past_key_values
+    @property
+    def transformer(self) -> Any:
+        """The transformer without its output layer."""
+        return self.language.base_model
 
     def logits(self, hidden: Any) -> Any:
         """Return the logits of codes."""

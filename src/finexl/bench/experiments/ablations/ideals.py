@@ -14,7 +14,7 @@ measurement of any Stable Diffusion; what compares with the paper is that alignm
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,8 +34,6 @@ from finexl.imageset import ImageSet
 from finexl.measure import Measure
 from finexl.operators import OPERATORS, apply
 
-PAPER: Mapping[str, float] = {"SD 3.5 Large": 0.72, "SD 2.1": 0.52, "SD 1.4": 0.34}
-"""Appendix A."""
 EXPERIMENT = "ablation-ideal"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -19,12 +19,8 @@ from finexl.bench.methods import Array
 from finexl.bench.results import Results
 from finexl.core.divergence import Paired, cosine_error
 
-PAPER: Mapping[str, Mapping[int, float]] = {
-    "Style Transfer": {10: 0.08, 25: 0.03, 50: 0.02, 100: 0.006, 200: 0.004, 500: 0.001},
-    "WikiArt": {10: 0.29, 25: 0.14, 50: 0.09, 100: 0.03, 200: 0.02, 500: 0.008},
-}
-"""Table 11: cosine distance to V_div of "a sufficiently large volume" of prompts."""
 COUNTS = (10, 25, 50, 100, 200, 500)
+"""Table 11's."""
 
 
 def samples(

@@ -36,12 +36,8 @@ TEMPLATES = (
     "{prompt} in {concept} style",
 )
 """Ways to write t ∪ C; the first is the package's own, the second the authors'."""
-PAPER: Mapping[str, Mapping[int, float]] = {
-    "original": {5: 0.4, 10: 0.7},
-    "condensed": {5: 0.5, 10: 0.7},
-    "elaborated": {5: 0.4, 10: 0.7},
-}
-"""Appendix G: rank error at 5 and 10 levels by how the VLM was asked."""
+ASKED = ("original", "condensed", "elaborated")
+"""Appendix G's ways to ask a model; see `finexl.concepts.instructions`."""
 
 
 def templates(
@@ -100,7 +96,7 @@ def instructions(
     results: Results,
     *,
     settings: str,
-    asked: Sequence[str] = tuple(PAPER),
+    asked: Sequence[str] = ASKED,
     decompositions: Sequence[str] = ("subspace",),
     rounds: int = 8,
     at_once: int = 3,
