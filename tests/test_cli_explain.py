@@ -116,7 +116,7 @@ def command(
 
 
 def use(monkeypatch: pytest.MonkeyPatch, encoder: finexl.encoders.Encoder) -> None:
-    monkeypatch.setattr(finexl.encoders, "load_encoder", lambda _: encoder)
+    monkeypatch.setattr("finexl.asking.load_encoder", lambda _: encoder)
 
 
 def draw(folder: str, shift: int = 0, n: int = 7) -> Path:
@@ -443,7 +443,7 @@ def test_an_option_out_of_range_is_named_with_exit_2(
 
 
 def test_an_unknown_encoder_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finexl.encoders, "load_encoder", REAL_LOADER)
+    monkeypatch.setattr("finexl.asking.load_encoder", REAL_LOADER)
     base, tuned = two_sets()
     before = everything(Path())
     done = command("explain", base, tuned, "--encoder", "clip9", "--json", "a.json")
@@ -503,7 +503,7 @@ def test_each_kind_of_error_has_its_exit_code(
     def fail(_: str) -> None:
         raise error
 
-    monkeypatch.setattr(finexl.encoders, "load_encoder", fail)
+    monkeypatch.setattr("finexl.asking.load_encoder", fail)
     assert command("explain", *two_sets()) == Ended(code, "", f"finexl: {error}\n")
 
 
@@ -513,7 +513,7 @@ def test_a_fault_of_ours_is_exit_1_and_a_traceback_only_when_asked_for(
     def fail(_: str) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(finexl.encoders, "load_encoder", fail)
+    monkeypatch.setattr("finexl.asking.load_encoder", fail)
     base, tuned = two_sets()
     done = command("explain", base, tuned)
     assert done.code == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,22 +11,14 @@ import typer
 from finexl.errors import UsageError
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
-    from finexl.options import Options
     from finexl.runs import Run
-    from finexl.sources import Asked
-    from finexl.vlm import VLM
-
-MAKING = (
-    *("image_seeds", "until", "steps", "guidance", "size", "negative", "scheduler", "dtype"),
-    *("device", "offload", "batch"),
-)
-"""The options of models that make images."""
 
 
 def settled(
     context: typer.Context, asked: dict[str, Any], run: Path | None, resume: Path | None
 ) -> tuple[Run, dict[str, Any]]:
     """Return the run folder and what is asked, with what a resumed run was asked before."""
+    from finexl.asking import absolute
     from finexl.runs import Run, default_folder
 
     looking = [
@@ -55,28 +46,6 @@ def settled(
         return replace(Run.create(folder), spare=True), asked
     except UsageError:  # a cache that cannot be written costs a second encoding, nothing else
         return Run(), asked
-
-
-def _makes(asked: dict[str, Any]) -> bool:
-    from finexl.sources import is_model
-
-    return is_model(asked["base"]) or is_model(asked["personalized"])
-
-
-def absolute(asked: dict[str, Any]) -> dict[str, Any]:
-    """Return what is asked as run.json keeps it: a run can be resumed from any folder."""
-    from finexl.sources import absolute as of_model
-    from finexl.sources import is_model
-
-    found = {key: str(v) if isinstance(v, Path) else v for key, v in asked.items()}
-    for key in ("base", "personalized", "prompts", "concepts", "only_concepts", "exclude"):
-        if found[key] is None:
-            continue
-        if is_model(found[key]):
-            found[key] = of_model(found[key])
-        else:
-            found[key] = os.path.abspath(found[key])  # noqa: PTH100 - keeps symlinks
-    return found
 
 
 def _corrected(before: dict[str, Any], given: dict[str, Any]) -> dict[str, list[str]]:
@@ -110,85 +79,3 @@ def _check_recorded(before: dict[str, Any], asked: dict[str, Any], folder: Path)
 def _is_typed(context: typer.Context, key: str) -> bool:
     source = context.get_parameter_source(key)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def sides_of(asked: dict[str, Any]) -> Asked:
-    """Return what both sides are, and how models among them make images."""
-    from finexl.generators import Settings
-    from finexl.sources import Asked, read_seeds
-
-    if not _makes(asked):
-        given = [f"--{key.replace('_', '-')}" for key in MAKING if asked[key] not in (None, False)]
-        if given:
-            raise UsageError(
-                f"{given[0]} is for models that make images; folders and manifests hold theirs "
-                "already."
-            )
-    return Asked(
-        asked["base"],
-        asked["personalized"],
-        None if asked["prompts"] is None else Path(asked["prompts"]),
-        read_seeds(asked["image_seeds"] or "0"),
-        Settings(**{key: asked[key] for key in MAKING if key not in ("image_seeds", "until")}),
-        asked["until"],
-        asked["pairing"],
-    )
-
-
-def vlm_of(asked: dict[str, Any], run: Run) -> VLM | None:
-    """Return the model that proposes concepts, within its limits, saying where pictures go."""
-    if asked["vlm"] is None:
-        if asked["vlm_limit"] is not None:
-            raise UsageError("--vlm-limit is the limit of a model; give one with --vlm.")
-        return None
-    from finexl.vlm import Limited, Limits, Spent
-
-    limits = None if asked["vlm_limit"] is None else Limits.parse(asked["vlm_limit"])
-    vlm = looking(asked["vlm"])
-    if limits is None:
-        return vlm
-    spent = Spent()
-    for record in run.asked():
-        counts = (record.get("tokens_in"), record.get("tokens_out"))
-        spent = spent.plus(1, *(count if isinstance(count, int) else 0 for count in counts))
-    return Limited(vlm, limits, spent)
-
-
-def looking(reference: str) -> VLM:
-    """Return a vision-language model that says where pictures go before the first one does."""
-    from finexl.images import printable
-    from finexl.vlm import Announced, load_vlm
-
-    return Announced(load_vlm(reference), lambda notice: typer.echo(printable(notice), err=True))
-
-
-def options_of(asked: dict[str, Any]) -> Options:
-    """Return the options of the pipeline, the concept files read."""
-    from finexl.concepts.vocabulary import read_concepts
-    from finexl.options import Inquiry, Options
-
-    def listed(key: str) -> list[str] | None:
-        path = asked[key]
-        return None if path is None else [concept.text for concept in read_concepts(path)]
-
-    return Options(
-        prompts=None if asked["prompts"] is None else Path(asked["prompts"]),
-        pairing=asked["pairing"],
-        vocabulary=asked["vocabulary"],
-        concepts=listed("concepts") or (),
-        only_concepts=listed("only_concepts"),
-        exclude=listed("exclude") or (),
-        add=asked["add"],
-        drop=asked["drop"],
-        inquiry=Inquiry(
-            template=asked["vlm_template"],
-            rounds=asked["vlm_rounds"],
-            pairs=asked["vlm_pairs"],
-            same_pairs=asked["same_pairs"],
-        ),
-        decomposition=asked["decomposition"],
-        top=asked["top"],
-        name=asked["name"],
-        seed=asked["seed"],
-        pool=asked["pool"],
-    )

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finexl.cli.asking import looking
 from finexl.cli.bench_concepts import ASKS, NAME, run_concepts
 from finexl.cli.bench_data import data_app
 from finexl.cli.bench_report import report
 from finexl.cli.output import DebugOption, JsonOption, check_json, deliver
-from finexl.cli.progress import progress_bars
+from finexl.cli.progress import progress_bars, say
 from finexl.errors import UsageError
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
@@ -176,6 +175,7 @@ def _setup(
     results: Path | None,
     shard: tuple[int, int],
 ) -> Setup:
+    from finexl.asking import looking
     from finexl.bench.baselines.grading import LexicalGrader, ModelGrader
     from finexl.bench.experiments.readers import Reading
     from finexl.bench.experiments.registry import Setup, words_of
@@ -188,9 +188,9 @@ def _setup(
     return Setup(
         encoder=loaded,
         reading=Reading(
-            Measure(loaded, "subspace", (), 0), words, None if vlm is None else looking(vlm)
+            Measure(loaded, "subspace", (), 0), words, None if vlm is None else looking(vlm, say)
         ),
-        grader=LexicalGrader() if judge is None else ModelGrader(looking(judge)),
+        grader=LexicalGrader() if judge is None else ModelGrader(looking(judge, say)),
         given=given,
         parameters={},
         results=Results.open(results, shlex.join(["finexl", *sys.argv[1:]])),

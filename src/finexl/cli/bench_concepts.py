@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from finexl.cli.asking import looking
 from finexl.cli.output import deliver
-from finexl.cli.progress import progress_bars
+from finexl.cli.progress import progress_bars, say
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
     from finexl.bench.concepts import Row
@@ -31,12 +30,13 @@ def run_concepts(
     """Run the experiment, and print its table."""
     from dataclasses import asdict
 
+    from finexl.asking import looking
     from finexl.bench.concepts import ALTERNATIVES, PAPER, concepts_experiment
     from finexl.bench.described import operated, read_described
     from finexl.encoders import load_encoder
     from finexl.options import Inquiry
 
-    looker, judging = (None if m is None else looking(m) for m in (vlm, judge))
+    looker, judging = (None if m is None else looking(m, say) for m in (vlm, judge))
     with progress_bars(True) as progress:
         rows = concepts_experiment(
             operated(seed) if sets is None else read_described(sets),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from finexl.cli.asking import sides_of
 from finexl.cli.output import deliver_json
 from finexl.cli.progress import progress_bars
 
@@ -64,6 +63,7 @@ def deliver_what_if(
     quiet: bool,
 ) -> None:
     """Print what is left without an aspect; JSON alone where that is asked for."""
+    from finexl.asking import sides_of
     from finexl.report import render_what_if
     from finexl.trying import try_out
     from finexl.undo import what_if

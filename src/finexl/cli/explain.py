@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 from contextlib import suppress
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from finexl._version import __version__
-from finexl.cli.asking import absolute, options_of, settled, sides_of, vlm_of
+from finexl.cli.asking import settled
 from finexl.cli.delivering import deliver, deliver_what_if
-from finexl.cli.progress import progress_bars
-from finexl.errors import FinexlError, UsageError
+from finexl.cli.progress import progress_bars, say
+from finexl.errors import UsageError
 from finexl.files import check_writable
-
-if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
-    from finexl.pipeline import Explained
-    from finexl.runs import Run
 
 
 class Pairing(str, Enum):
@@ -241,6 +234,7 @@ def explain(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error was found.")] = False,
 ) -> None:
     """Say in words with numbers how PERSONALIZED images differ from BASE ones."""
+    from finexl.asking import explain_asked
     from finexl.images import printable
     from finexl.storage import trim
 
@@ -288,7 +282,8 @@ def explain(
         raise UsageError("Two reports go to the same file; give each its own.")
     folder, asked = settled(context, asked, run, resume)
     before = None if resume is None else folder.explanation()
-    explained, record = _explained(folder, asked, show_progress=not quiet)
+    with progress_bars(not quiet) as progress:
+        explained, record = explain_asked(folder, asked, progress, say)
     alone = what_if is not None and json == "-"  # JSON is printed without anything else
     deliver(explained, record, json if what_if is None else None, html, markdown, quiet or alone)
     if what_if is not None:
@@ -300,50 +295,3 @@ def explain(
             typer.echo(line)
     with suppress(OSError):  # tidying up is no reason to fail
         trim()
-
-
-def _explained(
-    run: Run, asked: dict[str, Any], *, show_progress: bool
-) -> tuple[Explained, dict[str, Any]]:
-    from finexl.answer import created
-    from finexl.encoders import load_encoder
-    from finexl.pipeline import explain_sets
-    from finexl.sources import find_sides
-
-    record = {
-        "options": absolute(asked),
-        "versions": {"finexl": __version__, "python": platform.python_version()},
-        "state": "running",
-        "started": created(),
-    }
-    try:
-        sides = sides_of(asked)
-        if not sides.makes:  # what is not there is said before anything is written
-            found = find_sides(sides, run)
-        options, encoder = options_of(asked), load_encoder(asked["encoder"])
-        vlm = vlm_of(asked, run)
-    except FinexlError:
-        run.remove_if_empty()
-        raise
-    before = run.record()
-    run.save_record(record)
-    try:
-        with progress_bars(show_progress) as progress:
-            if sides.makes:
-                found = find_sides(sides, run, encoder, progress, _say)
-            options = replace(options, prompts=found.prompts)
-            explained = explain_sets(
-                found.base, found.personalized, options, encoder, run, progress, vlm
-            )
-        record["state"] = "done"
-    except Exception:
-        # what cannot work is not remembered: the run stays what it was
-        record = before or {**record, "state": "failed"}
-        raise
-    finally:
-        run.save_record(record)
-    return explained, record
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

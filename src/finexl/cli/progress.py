@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 if TYPE_CHECKING:
     from finexl.embedding import Progress
 
@@ -30,3 +32,8 @@ def progress_bars(wanted: bool) -> Iterator[Progress]:
             bars.update(tasks[what], completed=done)
 
         yield show
+
+
+def say(text: str) -> None:
+    """Print one line beside the results."""
+    typer.echo(text, err=True)
