@@ -1,0 +1,168 @@
+"""Entries as JSON lines or as a Parquet table: out of one catalog, into another."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from finexl.catalog.entry import EVERY, Entry, Filter, Metadata, Thumbnail
+from finexl.catalog.store import Catalog
+from finexl.errors import PrerequisiteError, UsageError
+from finexl.explanation import Explanation
+from finexl.files import write_atomic
+
+SCHEMA = "finexl.entry/1"
+LONGEST_LINE = 64_000_000
+"""Bytes of one entry."""
+AT_ONCE = 200
+"""Entries of one transaction, and of one piece of a table."""
+_METADATA: TypeAdapter[Metadata] = TypeAdapter(Metadata)
+
+Exchanged = tuple[Entry, tuple[Thumbnail, ...]]
+
+
+def export_to(catalog: Catalog, path: Path, where: Filter = EVERY) -> int:
+    """Write entries with their thumbnails, in the order of their names; return how many.
+
+    Args:
+        catalog: where they are.
+        path: ends in .parquet (needs pyarrow), or else takes JSON lines.
+        where: which.
+    """
+    with catalog.snapshot():
+        lines = [_line(e, catalog.thumbnails(e.name)) for e in catalog.entries(where)]
+    if path.suffix == ".parquet":
+        _write_table(path, lines)
+    else:
+        write_atomic(path, "".join(line + "\n" for line in lines))
+    return len(lines)
+
+
+def import_from(path: Path) -> Iterator[Exchanged]:
+    """Yield the entries that `export_to` wrote.
+
+    Raises:
+        UsageError: no such file, or a line that is none; it says which.
+    """
+    lines = _read_table(path) if path.suffix == ".parquet" else _read_lines(path)
+    for number, line in enumerate(lines, 1):
+        try:
+            yield _entry(line)
+        except (ValueError, TypeError, KeyError, RecursionError, binascii.Error) as error:
+            reason = _first(error) if isinstance(error, ValidationError) else str(error)
+            raise UsageError(f"{path}, line {number:,} is no entry: {reason}.") from error
+
+
+def add_all(catalog: Catalog, entries: Iterable[Exchanged]) -> dict[str, int]:
+    """Add entries, some hundred in a transaction; return how many were added, replaced, …"""
+    counts = {"added": 0, "replaced": 0, "unchanged": 0}
+    batch: list[Exchanged] = []
+
+    def flush() -> None:
+        with catalog.together():
+            for entry, thumbnails in batch:
+                counts[catalog.add(entry, thumbnails)] += 1
+        batch.clear()
+
+    for exchanged in entries:
+        batch.append(exchanged)
+        if len(batch) >= AT_ONCE:
+            flush()
+    flush()
+    return counts
+
+
+def _line(entry: Entry, thumbnails: tuple[Thumbnail, ...]) -> str:
+    pictures = [{**vars(t), "image": base64.b64encode(t.image).decode()} for t in thumbnails]
+    data = {
+        "schema": SCHEMA,
+        "name": entry.name,
+        "metadata": asdict(entry.metadata),
+        "added": entry.added,
+        "explanation": entry.explanation.to_dict(),
+        "thumbnails": pictures,
+    }
+    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+
+
+def _entry(line: str) -> Exchanged:
+    data = json.loads(line)
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"it has schema {data['schema']!r}; this version reads {SCHEMA}")
+    explanation = Explanation.from_json(json.dumps(data["explanation"]))
+    metadata = _METADATA.validate_json(json.dumps(data["metadata"]))
+    thumbnails = tuple(_thumbnail(item) for item in data["thumbnails"])
+    return Entry(explanation, metadata, str(data["added"])), thumbnails
+
+
+def _thumbnail(item: dict[str, Any]) -> Thumbnail:
+    if item["side"] not in ("base", "personalized"):
+        raise ValueError(f"a thumbnail has side {item['side']!r}")
+    image = base64.b64decode(item["image"], validate=True)
+    if image[:4] != b"RIFF" or image[8:12] != b"WEBP":
+        raise ValueError("a thumbnail is no WebP picture")
+    return Thumbnail(item["side"], int(item["pair"]), str(item["caption"]), image)
+
+
+def _read_lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    raise UsageError(f"{path} has a line of more than {LONGEST_LINE:,} bytes.")
+                if line.strip():
+                    yield line.decode("utf-8", "replace")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path} cannot be read: {reason}.") from error
+
+
+def _write_table(path: Path, lines: list[str]) -> None:
+    pyarrow, parquet = _parquet()
+    cards = [json.loads(line) for line in lines]
+    columns = {
+        "name": [card["name"] for card in cards],
+        "base": [card["metadata"]["base"] for card in cards],
+        "family": [card["metadata"]["family"] for card in cards],
+        "licence": [card["metadata"]["licence"] for card in cards],
+        "detected": [card["explanation"]["divergence"]["detected"] for card in cards],
+        "norm": [card["explanation"]["divergence"]["norm"] for card in cards],
+        "entry": lines,
+    }
+    kinds = {"detected": pyarrow.bool_(), "norm": pyarrow.float64()}
+    fields = [(name, kinds.get(name, pyarrow.string())) for name in columns]
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(columns, schema=pyarrow.schema(fields)), sink)
+    write_atomic(path, sink.getvalue().to_pybytes())
+
+
+def _read_table(path: Path) -> Iterator[str]:
+    pyarrow, parquet = _parquet()
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=AT_ONCE, columns=["entry"]):
+                yield from (str(line) for line in batch.column(0).to_pylist())
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UsageError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _parquet() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise PrerequisiteError(
+            "Parquet needs pyarrow: pip install pyarrow; or use a name that ends in .jsonl."
+        ) from error
+    return pyarrow, parquet
+
+
+def _first(error: ValidationError) -> str:
+    return str(error.errors()[0]["msg"])
