@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from finexl.errors import FinexlError, UsageError
 
@@ -43,9 +46,16 @@ def append_line(path: Path, line: str) -> None:
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write `data` (text as UTF-8) to `path`, which never holds a half of it.
+    """Write `data` (text as UTF-8) to `path`, which never holds a half of it; see `replacing`."""
+    with replacing(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
 
-    The data goes to a temporary name in the same folder first and is renamed when it is safely on
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file whose contents take the place of what `path` holds, whole or not at all.
+
+    They go to a temporary name in the same folder first, which is renamed when they are safely on
     the disk, so that an interrupted or failed write leaves what was there before. A symlink keeps
     pointing where it did; a device or pipe (`/dev/stdout`) is written to directly.
 
@@ -53,20 +63,20 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         UsageError: `path` is a folder, or its folder is missing or cannot be written.
         FinexlError: the disk is full.
     """
-    content = data.encode() if isinstance(data, str) else data
     temporary: Path | None = None
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a folder; give the name of a file to write.")
         if path.exists() and not path.is_file():
-            path.write_bytes(content)
+            with path.open("wb") as device:
+                yield device
             return
         target = Path(os.path.realpath(path))
         if not target.parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no folder {target.parent}.")
         temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
         with temporary.open("xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from finexl.catalog.entry import EVERY, Entry, Filter, Metadata, Thumbnail
 from finexl.catalog.store import Catalog
 from finexl.errors import PrerequisiteError, UsageError
 from finexl.explanation import Explanation
-from finexl.files import write_atomic
+from finexl.files import replacing
 
 SCHEMA = "finexl.entry/1"
 LONGEST_LINE = 64_000_000
@@ -36,13 +36,10 @@ def export_to(catalog: Catalog, path: Path, where: Filter = EVERY) -> int:
         path: ends in .parquet (needs pyarrow), or else takes JSON lines.
         where: which.
     """
+    write = _write_table if path.suffix == ".parquet" else _write_lines
     with catalog.snapshot():
-        lines = [_line(e, catalog.thumbnails(e.name)) for e in catalog.entries(where)]
-    if path.suffix == ".parquet":
-        _write_table(path, lines)
-    else:
-        write_atomic(path, "".join(line + "\n" for line in lines))
-    return len(lines)
+        entries = catalog.entries(where)
+        return write(path, (_line(entry, catalog.thumbnails(entry.name)) for entry in entries))
 
 
 def import_from(path: Path) -> Iterator[Exchanged]:
@@ -53,11 +50,7 @@ def import_from(path: Path) -> Iterator[Exchanged]:
     """
     lines = _read_table(path) if path.suffix == ".parquet" else _read_lines(path)
     for number, line in enumerate(lines, 1):
-        try:
-            yield _entry(line)
-        except (ValueError, TypeError, KeyError, RecursionError, binascii.Error) as error:
-            reason = _first(error) if isinstance(error, ValidationError) else str(error)
-            raise UsageError(f"{path}, line {number:,} is no entry: {reason}.") from error
+        yield _entry(line, f"{path}, line {number:,}")
 
 
 def add_all(catalog: Catalog, entries: Iterable[Exchanged]) -> dict[str, int]:
@@ -92,14 +85,20 @@ def _line(entry: Entry, thumbnails: tuple[Thumbnail, ...]) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False)
 
 
-def _entry(line: str) -> Exchanged:
-    data = json.loads(line)
-    if data["schema"] != SCHEMA:
-        raise ValueError(f"it has schema {data['schema']!r}; this version reads {SCHEMA}")
-    explanation = Explanation.from_json(json.dumps(data["explanation"]))
-    metadata = _METADATA.validate_json(json.dumps(data["metadata"]))
-    thumbnails = tuple(_thumbnail(item) for item in data["thumbnails"])
-    return Entry(explanation, metadata, str(data["added"])), thumbnails
+def _entry(line: str, where: str) -> Exchanged:
+    try:
+        data = json.loads(line)
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"it has schema {data['schema']!r}; this version reads {SCHEMA}")
+        explanation = Explanation.from_json(json.dumps(data["explanation"]))
+        metadata = _METADATA.validate_json(json.dumps(data["metadata"]))
+        thumbnails = tuple(_thumbnail(item) for item in data["thumbnails"])
+        return Entry(explanation, metadata, str(data["added"])), thumbnails
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise UsageError(f"{where} is no entry: {reason}.") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageError(f"{where} is no entry: {error}.") from error
 
 
 def _thumbnail(item: dict[str, Any]) -> Thumbnail:
@@ -124,23 +123,44 @@ def _read_lines(path: Path) -> Iterator[str]:
         raise UsageError(f"{path} cannot be read: {reason}.") from error
 
 
-def _write_table(path: Path, lines: list[str]) -> None:
+def _write_lines(path: Path, lines: Iterable[str]) -> int:
+    count = 0
+    with replacing(path) as file:
+        for line in lines:
+            file.write(line.encode() + b"\n")
+            count += 1
+    return count
+
+
+def _write_table(path: Path, lines: Iterable[str]) -> int:
+    """Write a table: what one filters by in columns of their own, the entry whole in the last."""
     pyarrow, parquet = _parquet()
-    cards = [json.loads(line) for line in lines]
-    columns = {
-        "name": [card["name"] for card in cards],
-        "base": [card["metadata"]["base"] for card in cards],
-        "family": [card["metadata"]["family"] for card in cards],
-        "licence": [card["metadata"]["licence"] for card in cards],
-        "detected": [card["explanation"]["divergence"]["detected"] for card in cards],
-        "norm": [card["explanation"]["divergence"]["norm"] for card in cards],
-        "entry": lines,
+    texts = ("name", "base", "family", "licence")
+    kinds = {"detected": pyarrow.bool_(), "norm": pyarrow.float64(), "entry": pyarrow.string()}
+    form = pyarrow.schema([(name, pyarrow.string()) for name in texts] + list(kinds.items()))
+    count = 0
+    with replacing(path) as file, parquet.ParquetWriter(file, form) as table:
+        for some in _batches(lines):
+            table.write_batch(pyarrow.RecordBatch.from_pylist([_row(e) for e in some], form))
+            count += len(some)
+    return count
+
+
+def _row(line: str) -> dict[str, Any]:
+    data = json.loads(line)
+    said, divergence = data["metadata"], data["explanation"]["divergence"]
+    return {
+        "name": data["name"],
+        **{key: said[key] for key in ("base", "family", "licence")},
+        **{key: divergence[key] for key in ("detected", "norm")},
+        "entry": line,
     }
-    kinds = {"detected": pyarrow.bool_(), "norm": pyarrow.float64()}
-    fields = [(name, kinds.get(name, pyarrow.string())) for name in columns]
-    sink = pyarrow.BufferOutputStream()
-    parquet.write_table(pyarrow.table(columns, schema=pyarrow.schema(fields)), sink)
-    write_atomic(path, sink.getvalue().to_pybytes())
+
+
+def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(lines)
+    while batch := list(itertools.islice(remaining, AT_ONCE)):
+        yield batch
 
 
 def _read_table(path: Path) -> Iterator[str]:
@@ -162,7 +182,3 @@ def _parquet() -> tuple[Any, Any]:
             "Parquet needs pyarrow: pip install pyarrow; or use a name that ends in .jsonl."
         ) from error
     return pyarrow, parquet
-
-
-def _first(error: ValidationError) -> str:
-    return str(error.errors()[0]["msg"])

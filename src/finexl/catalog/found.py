@@ -88,5 +88,5 @@ def sentence(wish: Wish, effect: float, ci: tuple[float, float] | None, specific
             manner = "as wished" if towards >= wish.enough else "but less than is enough"
         said = f"{amount} “{wish.concept}”, {manner}"
     if not specific:
-        said += "; unrelated words fit as well, so that it does not count"
+        said += " (not counted: unrelated words fit as well)"
     return f"{said}: {number}."
