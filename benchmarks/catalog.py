@@ -18,7 +18,7 @@ import numpy as np
 
 from finexl.catalog import Catalog, Entry, Searcher, parse_wishes
 from finexl.catalog.mirror import Vectors
-from finexl.catalog.search import beyond, matches
+from finexl.catalog.search import beyond, leanings, matches
 from finexl.encoders import load_encoder
 from finexl.explanation import Divergence, EncoderId, Explanation, Pool, Prompts, Source
 
@@ -45,7 +45,7 @@ def rank(n: int, d: int) -> None:
 
     def ranked() -> object:
         effects = vectors.rows @ directions.T
-        match = matches(beyond(effects, usual), WISHES) + 1e-5 * matches(effects, WISHES)
+        match = matches(beyond(effects, usual), WISHES) + 1e-5 * leanings(effects, WISHES)
         best = np.argpartition(-match, 20)[:20]
         return vectors.ids[best[np.argsort(-match[best])]]
 

@@ -90,6 +90,7 @@ def test_effect_agreement_and_match_are_the_formula(
             assert reason.agreement == pytest.approx(expected[-1], rel=1e-9)
             assert reason.specific == (abs(effect) > usual)
         assert hit.match == pytest.approx(0.25 * expected[0] + 0.75 * expected[1], rel=1e-9)
+        assert hit.match == pytest.approx(sum(reason.part for reason in hit.reasons), abs=1e-12)
 
 
 def test_the_ranking_of_all_is_that_of_the_hits(catalog: Catalog, searcher: Searcher) -> None:
@@ -282,7 +283,7 @@ def test_the_json_is_the_schemas(catalog: Catalog, searcher: Searcher) -> None:
     first = data["results"][0]
     assert list(first) == ["model", "match", "ci", "detected", "reasons"]
     assert list(first["reasons"][0]) == [
-        *("wish", "concept", "effect", "ci", "agreement", "specific", "sentence"),
+        *("wish", "concept", "effect", "ci", "agreement", "part", "specific", "sentence"),
     ]
 
 

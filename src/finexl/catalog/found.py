@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from finexl.catalog.wishes import Wish
@@ -23,6 +23,8 @@ class Reason:
     """95 %; None where the explanation keeps no pairs, or has too few."""
     agreement: float
     """In (−1, 1): 1 all that was wished, −1 the opposite."""
+    part: float
+    """Of the match: the parts of all wishes add up to it."""
     specific: bool
     """The model moves further along the concept than along 95 % of unrelated phrases."""
     sentence: str
@@ -50,6 +52,14 @@ class Found:
     searched: int
     """Models that were ranked."""
     warnings: tuple[str, ...]
+
+    def by_weight(self) -> Found:
+        """Return the same with each model's reasons in the order of what they weigh."""
+        sorted_ = [
+            replace(hit, reasons=tuple(sorted(hit.reasons, key=lambda r: -abs(r.part))))
+            for hit in self.results
+        ]
+        return replace(self, results=tuple(sorted_))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, `finexl.search/1`, floats rounded to 6 digits."""

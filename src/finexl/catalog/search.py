@@ -78,7 +78,7 @@ class Searcher:
             directions = np.stack([self._direction(key, measure, w.concept) for w in wishes])
             effects = vectors.rows @ directions.astype(np.float32).T
             match = matches(beyond(effects, self._threshold(key, vectors, measure)), wishes)
-            match += _TIE * matches(effects, wishes)
+            match += _TIE * leanings(effects, wishes)
             best, searched = _best(catalog, vectors, match, where, limit)
             names = catalog.names(best)
             explained = [catalog.entry(names[i]).explanation for i in best if i in names]
@@ -201,6 +201,13 @@ def matches(effects: NDArray[Any], wishes: Sequence[Wish]) -> NDArray[Any]:
     return found
 
 
+def leanings(effects: NDArray[Any], wishes: Sequence[Wish]) -> NDArray[Any]:
+    """Return (n,), which way models lean that show nothing of the wishes, in (−1, 1)."""
+    way, weight = _weighed(wishes)
+    found: NDArray[Any] = np.tanh(effects @ (way * weight).astype(effects.dtype))
+    return found
+
+
 def _weighed(wishes: Sequence[Wish]) -> tuple[Array, Array]:
     """Return each wish's way and steepness, and its part of the match."""
     weight = np.array([wish.weight for wish in wishes])
@@ -266,6 +273,7 @@ def _hit(
             effect=float(effects.value[i]),
             ci=effects.ci(i),
             agreement=float(agreement[i]),
+            part=float(agreement[i] * weight[i]),
             specific=bool(left[i] != 0),
             sentence=sentence(wish, float(effects.value[i]), effects.ci(i), bool(left[i] != 0)),
         )

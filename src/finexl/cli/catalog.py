@@ -160,7 +160,7 @@ def search(
         else:
             read = parse_wishes(wishes) if vlm is None else ask_wishes(wishes, looking(vlm, say))
             found = searcher.search(opened, read, where=where, limit=limit, encoder=encoder)
-    _deliver_found(found, json)
+    deliver_found(found, json)
 
 
 @app.command("list")
@@ -346,12 +346,13 @@ def _check_distinct(found: list[Addition], name: str | None) -> None:
             )
 
 
-def _deliver_found(found: Found, json: str | None) -> None:
+def deliver_found(found: Found, json: str | None, reasons: int | None = None) -> None:
+    """Print a ranking with each model's first reasons; or JSON, with all of them."""
     rows = [
         (
             hit.name,
             f"{hit.match:+.2f}" + _interval(hit.ci),
-            " ".join(reason.sentence for reason in hit.reasons)
+            " ".join(reason.sentence for reason in hit.reasons[:reasons])
             + ("" if hit.detected else " No difference from its base is detected."),
         )
         for hit in found.results
