@@ -183,7 +183,9 @@ def test_quiet_prints_nothing(command: Command) -> None:
     done = command("explain", base, tuned, "--quiet", "--json", "a.json", "--markdown", "a.md")
     assert done == Ended(0, "", "")
     assert Path("a.json").exists()
-    assert Path("a.md").read_text(encoding="utf-8").startswith("## What this model changes")
+    card = Path("a.md").read_text(encoding="utf-8")
+    assert card.startswith("---\ntags:\n- finexl\n")
+    assert "## What this model changes" in card
 
 
 def test_the_command_and_the_function_give_the_same_bytes(

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from finexl.explanation import Dropped, Prompts
-from finexl.report import chart, render_html, wording
+from finexl.report import chart, render_fragment, render_html, wording
 from test_report_states import (
     HOSTILE,
     STATES,
@@ -280,7 +280,7 @@ def test_the_record_is_readable_json() -> None:
 def test_same_input_same_bytes() -> None:
     record = {"b": 1, "a": 2}
     assert render_html(normal(), pictures, record) == render_html(normal(), pictures, record)
-    assert normal()._repr_html_() == render_html(normal())
+    assert normal()._repr_html_() == render_fragment(normal())
 
 
 def test_every_style_rule_stays_inside_the_report() -> None:

@@ -2,6 +2,7 @@
 
     explain(base, personalized, ...) -> Explanation
     load_encoder(name) -> Encoder
+    report(explanation) -> Report, to be shown in a notebook or saved
 
 Importing the package loads nothing heavy: each name is fetched from its module when first used.
 """
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from finexl.encoders import load_encoder as load_encoder
     from finexl.explanation import Explanation as Explanation
     from finexl.pipeline import explain as explain
+    from finexl.report.notebook import report as report
 
 __all__ = [
     "Explanation",
@@ -27,12 +29,14 @@ __all__ = [
     "__version__",
     "explain",
     "load_encoder",
+    "report",
 ]
 
 _HOMES = {
     "Explanation": "finexl.explanation",
     "explain": "finexl.pipeline",
     "load_encoder": "finexl.encoders",
+    "report": "finexl.report",
 }
 
 

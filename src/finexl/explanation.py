@@ -322,9 +322,9 @@ class Explanation:
             raise UsageError(f"The explanation's `{where}` is wrong: {first['msg']}.") from error
 
     def _repr_html_(self) -> str:
-        from finexl.report.html import render_html  # the one import that points the other way
+        from finexl.report.html import render_fragment  # the one import that points the other way
 
-        return render_html(self)
+        return render_fragment(self)
 
 
 def _refuse(constant: str) -> object:

@@ -15,7 +15,6 @@ app = typer.Typer(
     help="Says in words, with numbers and uncertainty, what personalizing an image generator "
     "changed.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -38,10 +37,10 @@ def _root(
 
 def application() -> typer.Typer:
     """Return the command with all that it can do."""
-    from finexl.cli import bench, cache, encoders, explain, personalize
+    from finexl.cli import bench, cache, card, catalog, encoders, explain, personalize
 
     if not app.registered_commands:
-        for command in (explain, personalize, encoders, cache, bench):
+        for command in (explain, catalog, card, personalize, encoders, cache, bench):
             command.register(app)
     return app
 

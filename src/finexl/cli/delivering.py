@@ -32,9 +32,9 @@ def deliver(
     if json is not None and json != "-":
         write_atomic(Path(json), explanation.to_json())
     if markdown is not None:
-        from finexl.report import render_markdown
+        from finexl.report.card import merged, read_card
 
-        write_atomic(markdown, render_markdown(explanation))
+        write_atomic(markdown, merged(read_card(markdown), explanation))
     if html is not None:
         from finexl.report import render_html
 

@@ -228,7 +228,10 @@ def explain(
         Path | None, typer.Option(metavar="PATH", help="Write a one-file report.")
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Write a section for a model card.")
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Write a model card, or put a section into the card there."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no table and no progress.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error was found.")] = False,

@@ -7,6 +7,7 @@ after LISTED entries and the run record after RECORD_LETTERS, each saying so.
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,28 +83,56 @@ def render_html(
         record: The run's record (JSON-like), shown as it is at the end of the page.
         heat: Says where a pair's change along an aspect sits; without it nothing is said of that.
     """
+    return _rendered("report.html.j2", explanation, pictures, record, heat)
+
+
+def render_fragment(
+    explanation: Explanation, pictures: PairPictures | None = None, heat: HeatMap | None = None
+) -> str:
+    """Return what a notebook shows: the page's content in one element, its style in it.
+
+    It has no document, script or request of its own, its colours follow the notebook's, and no
+    rule or id of it means anything outside it, not even in another explanation's fragment.
+    """
+    return _rendered("fragment.html.j2", explanation, pictures, None, heat, inset=True)
+
+
+def _rendered(
+    template: str,
+    explanation: Explanation,
+    pictures: PairPictures | None,
+    record: Mapping[str, object] | None,
+    heat: HeatMap | None,
+    inset: bool = False,
+) -> str:
     aspects = (*explanation.aspects, *explanation.less)
     wanted = _by_rank(aspects)
     pairs = {} if pictures is None else _embedded(wanted, pictures)
-    page = _environment().get_template("report.html.j2")
-    return page.render(
-        e=explanation,
-        words=wording,
-        groups=wording.groups(explanation),
-        chart=chart.score_chart(explanation),
-        segments=chart.share_bar(explanation),
-        pairs=pairs,
-        heat={} if heat is None else _overlays(aspects, pairs, heat),
-        has_pictures=pictures is not None,
-        has_examples=bool(wanted),
-        left_out=0 if pictures is None else len(wanted) - len(pairs),
-        pairs_per_aspect=PAIRS_PER_ASPECT,
-        dropped=_by_reason(explanation.dropped[:LISTED]),
-        removed=_by_reason(explanation.discovery.removed[:LISTED])
-        if explanation.discovery is not None
-        else {},
-        listed=LISTED,
-        record=None if record is None else _record_lines(record),
+    whole = hashlib.sha256(explanation.to_json().encode("utf-8", "replace"))
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            e=explanation,
+            inset=inset,
+            ids=f"finexl-{whole.hexdigest()[:12]}-" if inset else "",
+            words=wording,
+            groups=wording.groups(explanation),
+            chart=chart.score_chart(explanation),
+            segments=chart.share_bar(explanation),
+            pairs=pairs,
+            heat={} if heat is None else _overlays(aspects, pairs, heat),
+            has_pictures=pictures is not None,
+            has_examples=bool(wanted),
+            left_out=0 if pictures is None else len(wanted) - len(pairs),
+            pairs_per_aspect=PAIRS_PER_ASPECT,
+            dropped=_by_reason(explanation.dropped[:LISTED]),
+            removed=_by_reason(explanation.discovery.removed[:LISTED])
+            if explanation.discovery is not None
+            else {},
+            listed=LISTED,
+            record=None if record is None else _record_lines(record),
+        )
     )
 
 
