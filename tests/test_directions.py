@@ -493,3 +493,11 @@ def test_fewer_than_two_of_anything_cannot_be_compared(saved: Callable[[str], Pa
             trainee(str(saved("sd")), examples(n), asked, FAST)
     with pytest.raises(UsageError, match="learn 2 or more"):
         Recipe(method="directions", directions=1).check()
+
+
+def test_directions_are_not_offloaded(saved: Callable[[str], Path], tmp_path: Path) -> None:
+    """Offloading puts the denoiser's own `forward` back: the second batch would be plain."""
+    file = written(tmp_path / "d.safetensors", WIDTHS["sd"])
+    text = f"directions:{saved('sd')}+{file}#1@1"
+    with pytest.raises(UsageError, match="cannot be offloaded"):
+        load(text, Settings(offload=True, device="cuda"))

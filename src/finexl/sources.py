@@ -19,14 +19,23 @@ from finexl.embedding import Progress
 from finexl.encoders import Encoder
 from finexl.errors import UsageError
 from finexl.evidence import gather
-from finexl.generators import Generator, Job, Making, Settings, jobs_of, load_generator, make_all
+from finexl.generators import (
+    Generator,
+    Job,
+    Making,
+    Settings,
+    is_reference,
+    jobs_of,
+    load_generator,
+    make_all,
+    plugged,
+)
 from finexl.images import printable
 from finexl.imageset import ImageSet, read_images
 from finexl.pairing import Compared, pair
 from finexl.prompts import PromptRow, read_prompts, with_prompts
 from finexl.runs import Run
 
-REFERENCE = re.compile(r"^(diffusers|lora|directions|gan|ar|api):")
 FIRST = 10
 """Prompts before the first look at the cosine error: fewer cannot tell it."""
 STEP = 5
@@ -69,7 +78,7 @@ class Sides:
 
 def is_model(reference: str) -> bool:
     """Whether this names a model; what exists as a file or folder is none."""
-    return REFERENCE.match(reference) is not None and not Path(reference).exists()
+    return is_reference(reference) and not Path(reference).exists()
 
 
 def absolute(reference: str) -> str:
@@ -88,7 +97,8 @@ def absolute(reference: str) -> str:
         base, files = adapters.parts(rest, kind)
         written = [(_absolute(name), scale) for name, scale in files]
         return adapters.reference(_absolute(base), written, kind)
-    return reference
+    further = plugged(kind)
+    return reference if further is None else str(further.absolute(reference))
 
 
 def _absolute(name: str) -> str:

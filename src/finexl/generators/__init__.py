@@ -16,6 +16,11 @@ api          closed models behind HTTP
 
 from __future__ import annotations
 
+import re
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+
 from finexl.errors import UsageError
 from finexl.generators.base import Generator, Job, Made, OutOfMemoryError, Settings
 from finexl.generators.making import Making, jobs_of, make_all
@@ -27,10 +32,33 @@ __all__ = [
     "Making",
     "OutOfMemoryError",
     "Settings",
+    "is_reference",
     "jobs_of",
     "load_generator",
     "make_all",
+    "plugged",
 ]
+
+KINDS = ("diffusers", "lora", "directions", "gan", "ar", "api")
+"""The kinds of models that this package knows by itself."""
+PLUGS = "finexl.generators"
+"""The group of entry points of further kinds: name -> a module with `load` and `absolute`."""
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text begins like a model's reference, `KIND:`."""
+    found = re.match(r"([a-z]+):", text)
+    return found is not None and (found[1] in KINDS or plugged(found[1]) is not None)
+
+
+@cache
+def plugged(kind: str) -> ModuleType | None:
+    """Return the module of a further kind of models, where one is installed."""
+    for point in entry_points(group=PLUGS, name=kind):
+        module = point.load()
+        assert isinstance(module, ModuleType)
+        return module
+    return None
 
 
 def load_generator(reference: str, settings: Settings) -> Generator:
@@ -38,7 +66,8 @@ def load_generator(reference: str, settings: Settings) -> Generator:
 
     Args:
         reference: `diffusers:ID-or-path`, `lora:BASE+FILE@SCALE`, `directions:BASE+FILE@SCALE`,
-            `gan:MODEL+DIRECTION@SCALE`, `ar:MODEL+FILE`, or `api:SERVICE:WHERE`.
+            `gan:MODEL+DIRECTION@SCALE`, `ar:MODEL+FILE`, `api:SERVICE:WHERE`, or of a kind that is
+            plugged in: `viper:BASE+PROFILE@DEGREE`.
         settings: how images are made.
 
     Raises:
@@ -62,6 +91,10 @@ def load_generator(reference: str, settings: Settings) -> Generator:
         from finexl.generators import api
 
         return api.load(reference, settings)
+    further = plugged(kind)
+    if further is not None:
+        generator: Generator = further.load(reference, settings)
+        return generator
     raise UsageError(
         f"{reference} names no kind of model that is known here; write diffusers:, lora:, "
         "directions:, gan:, ar: or api: before it, or give a folder of its images."

@@ -313,6 +313,12 @@ def load(text: str, settings: Settings) -> Pipeline:
             f"{text} {'holds' if kind == 'lora' else 'holds no'} learned directions; write "
             f"{found.kind}:{rest}."
         )
+    if kind == "directions" and settings.offload:
+        # offloading puts the denoiser's own `forward` back after a batch: the next would be plain
+        raise UsageError(
+            f"{text} cannot be offloaded: its directions would be lost after the first images; "
+            "leave out --offload."
+        )
     return found
 
 

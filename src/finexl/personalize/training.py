@@ -25,11 +25,11 @@ from finexl._version import __version__
 from finexl.cache import key_of
 from finexl.errors import FinexlError, UsageError
 from finexl.files import write_atomic
-from finexl.generators import Generator, Settings
+from finexl.generators import Generator, Settings, is_reference
 from finexl.personalize.examples import Example
 from finexl.personalize.recipe import Recipe
 from finexl.personalize.state import restore, save
-from finexl.sources import REFERENCE, absolute
+from finexl.sources import absolute
 
 SCHEMA = "finexl.levels/1"
 SAVE_EVERY_SECONDS = 120.0
@@ -135,7 +135,7 @@ def personalize(
     """
     recipe.check()
     # a level's reference has to hold from wherever it is used
-    base, out = absolute(base if REFERENCE.match(base) else f"diffusers:{base}"), out.absolute()
+    base, out = absolute(base if is_reference(base) else f"diffusers:{base}"), out.absolute()
     source, trainee = open_trainee(base, examples, recipe, settings)
     asked = {
         "schema": SCHEMA,
