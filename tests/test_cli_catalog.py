@@ -48,6 +48,14 @@ def test_from_explanations_to_a_ranking(command: Command, explanations: Path) ->
     assert json.loads(command("catalog", "list", "--json", "-").out)["total"] == 1
 
 
+def test_models_are_compared_by_their_names(command: Command, explanations: Path) -> None:
+    command("catalog", "add", explanations)
+    ended = command("compare", "more", "less", "--catalog", "finexl-catalog.db", "--json", "-")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["schema"] == "finexl.comparison/1"
+    assert command("compare", "more", "les", "--catalog", "finexl-catalog.db").code == 2
+
+
 def test_out_of_one_catalog_into_another(command: Command, explanations: Path) -> None:
     command("catalog", "add", explanations)
     assert command("catalog", "export", "e.jsonl").out == "2 written.\n"

@@ -37,10 +37,10 @@ def _root(
 
 def application() -> typer.Typer:
     """Return the command with all that it can do."""
-    from finexl.cli import bench, cache, card, catalog, encoders, explain, personalize
+    from finexl.cli import bench, cache, card, catalog, compare, encoders, explain, personalize
 
     if not app.registered_commands:
-        for command in (explain, catalog, card, personalize, encoders, cache, bench):
+        for command in (explain, compare, catalog, card, personalize, encoders, cache, bench):
             command.register(app)
     return app
 

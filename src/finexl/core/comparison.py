@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from finexl.core.decompositions import functionals
 from finexl.core.divergence import Paired
 from finexl.core.orthogonality import total_projection, unit_rows
-from finexl.core.significance import MIN_PROMPTS, adjusted_p_values, simultaneous_quantile
+from finexl.core.significance import ALPHA, MIN_PROMPTS
 from finexl.core.uncertainty import intervals
 
 Array = NDArray[np.float64]
 
 REDUNDANT = 0.6
 """The total projection (Eq. 9) on those taken from which on a concept is not taken as well."""
+_TIES = 1.0 - 1e-9  # arrangements equal but for rounding count as equal
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Numbers:
     value: Array
     low: Array
     high: Array
+    q_values: Array | None = None
+    """Adjusted over all rows and concepts; None with fewer than 6 prompts."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,13 @@ class Comparison:
     """Pairs of models (a, b), a < b."""
     differences: Numbers
     """Effect of b less that of a, a row for each of these pairs."""
-    q_values: Array | None
-    """(pairs, k), adjusted over all concepts and pairs; None with fewer than 6 prompts."""
+    score_differences: Numbers
+    """Likewise of the scores."""
+
+    @property
+    def q_values(self) -> Array | None:
+        """Of the differences by effect, (pairs, k)."""
+        return self.differences.q_values
 
 
 def compare_models(
@@ -78,27 +86,49 @@ def compare_models(
     shapes = {part.shape for part in rows}
     if len(shapes) != 1 or not len(F):
         raise ValueError("a comparison needs concepts, and models with rows of the same prompts")
-    unit = unit_rows(F)
-    refitted = functionals(F, range(len(F)), ridge) * np.linalg.norm(F, axis=1, keepdims=True)
+    by_effect = unit_rows(F) / scale
+    by_score = functionals(F, range(len(F)), ridge) * np.linalg.norm(F, axis=1, keepdims=True)
+    ways = [by_effect, by_score / scale]
     between = tuple(itertools.combinations(range(len(rows)), 2))
     apart = [rows[b] - rows[a] for a, b in between]
-    looked_at = unit if pool is None else np.concatenate([unit, unit_rows(pool)])
-    testable = len(rows[0]) >= MIN_PROMPTS
-    q = critical = None
-    if testable and between:
-        every = _along(apart, looked_at)
-        q = adjusted_p_values(every, np.eye(every.rows.shape[1]), rng)
-        q = q.reshape(len(apart), -1)[:, : len(unit)]
-    if testable and pool is not None:
-        every = _along([*rows, *apart], looked_at)
-        critical = simultaneous_quantile(every, np.eye(every.rows.shape[1]), rng)
-    return Comparison(
-        _numbers(rows, unit / scale, critical),
-        _numbers(rows, refitted / scale, critical),
-        between,
-        _numbers(apart, unit / scale, critical),
-        q,
-    )
+    effects, scores = _measured(rows, ways, rng, pool)
+    return Comparison(effects, scores, between, *_measured(apart, ways, rng, pool))
+
+
+def measure(
+    rows: Sequence[Array],
+    directions: Array,
+    rng: np.random.Generator,
+    pool: Array | None = None,
+) -> Numbers:
+    """Return linear functionals of the means of several parts, with intervals and q.
+
+    Args:
+        rows: the parts, each (n, K), row j of all of the same prompt.
+        directions: (k, K), the functionals.
+        rng: draws the signs of the test, where there are too many to try all.
+        pool: (m, K), what the directions were chosen from by looking at these very rows: intervals
+            and q hold for all of it at once. None: they were not chosen by these rows.
+    """
+    return _measured(rows, [directions], rng, pool)[0]
+
+
+def detect_all(rows: Sequence[Array], rng: np.random.Generator) -> Array | None:
+    """Return q (parts,): is a part's mean more than chance, adjusted over all of the parts?
+
+    The test of `significance.detect`, all parts' signs flipped together. None with fewer than 6
+    prompts.
+    """
+    if not rows or len(rows[0]) < MIN_PROMPTS:
+        return None
+    signs = _signs(len(rows[0]), rng)
+    found = np.zeros((len(rows), len(signs)))
+    for i, part in enumerate(rows):
+        gram = part @ part.T
+        moment = float(np.trace(gram)) / len(part)
+        if moment > 0:  # ‖mean‖² as a part of the mean squared length, which no sign changes
+            found[i] = np.einsum("bj,bj->b", signs @ gram, signs) / moment
+    return _reached(found.max(axis=0), found[:, :1])[:, 0]
 
 
 def shared_support(
@@ -126,16 +156,81 @@ def shared_support(
     return taken
 
 
-def _along(rows: Sequence[Array], directions: Array) -> Paired:
-    """Return all rows along all directions as one sample: each pair of the two is a column."""
-    return Paired(np.concatenate([part @ directions.T for part in rows], axis=1))
+def _measured(
+    rows: Sequence[Array],
+    ways: Sequence[Array],
+    rng: np.random.Generator,
+    pool: Array | None,
+) -> list[Numbers]:
+    """Return `measure` of each way to look at the rows; each is, with the pool, its own family."""
+    n = len(rows[0]) if rows else 0
+    criticals: list[float | None] = [None] * len(ways)
+    q: list[Array | None] = [None] * len(ways)
+    if n >= MIN_PROMPTS:
+        signs = _signs(n, rng)
+        largest, observed = _largest(rows, ways, pool, signs)
+        q = [_reached(*pair) for pair in zip(largest, observed, strict=True)]
+        if pool is not None:
+            centred = [part - part.mean(axis=0) for part in rows]
+            largest, _ = _largest(centred, ways, pool, signs)
+            reached = np.quantile(largest, 1.0 - ALPHA, axis=1, method="higher")
+            criticals = (np.sqrt(n - 1) * reached / np.sqrt(1.0 - reached**2)).tolist()
+    found = []
+    for way, critical, of in zip(ways, criticals, q, strict=True):
+        table = np.zeros((3, len(rows), len(way)))
+        for i, part in enumerate(rows):
+            sample = Paired(part)
+            ends = intervals(sample, way, simultaneous=critical)
+            table[:, i] = way @ sample.mean, *ends
+        value, low, high = table
+        found.append(Numbers(value, low, high, of))
+    return found
 
 
-def _numbers(rows: Sequence[Array], directions: Array, critical: float | None) -> Numbers:
-    """Return the means of each row's functionals, and their intervals."""
-    found = np.zeros((3, len(rows), len(directions)))
+def _signs(n: int, rng: np.random.Generator) -> Array:
+    """Return (B, n): all signs of n rows, or many draws, over n; row 0 is the data as it is."""
+    return Paired(np.eye(n)).null(rng).means
+
+
+def _largest(
+    rows: Sequence[Array], ways: Sequence[Array], pool: Array | None, signs: Array
+) -> tuple[Array, list[Array]]:
+    """Return each arrangement's largest statistic (ways, B), and those observed, (rows, k) a way.
+
+    The statistic is |mean| over the root mean square, which no sign changes: |t| in another order
+    of size, t = √(n − 1) s / √(1 − s²). Part by part, as all of a dozen models' pairs and a pool at
+    once would not fit into memory.
+    """
+    largest = np.zeros((len(ways), len(signs)))
+    observed = [np.zeros((len(rows), len(way))) for way in ways]
     for i, part in enumerate(rows):
-        sample = Paired(part)
-        ends = intervals(sample, directions, simultaneous=critical)
-        found[:, i] = directions @ sample.mean, *ends
-    return Numbers(*found)
+        beside = 0.0 if pool is None else _most(_statistics(part, pool, signs))
+        for of, way, most in zip(observed, ways, largest, strict=True):
+            reached = _statistics(part, way, signs)
+            of[i] = np.abs(reached[:, 0])
+            most[:] = np.maximum(np.maximum(most, beside), _most(reached))
+    return largest, observed
+
+
+def _statistics(part: Array, directions: Array, signs: Array) -> Array:
+    """Return each direction's mean over its root mean square, in each arrangement, (k, B)."""
+    values = directions @ part.T
+    size = np.sqrt((values**2).mean(axis=1, keepdims=True))
+    found: Array = np.divide(values, size, out=np.zeros_like(values), where=size > 0) @ signs.T
+    return found
+
+
+def _most(statistics: Array) -> Array:
+    """Return each arrangement's largest, whatever its sign, (B,)."""
+    most: Array = np.maximum(
+        statistics.max(axis=0, initial=0.0), -statistics.min(axis=0, initial=0.0)
+    )
+    return most
+
+
+def _reached(largest: Array, observed: Array) -> Array:
+    """Return how often the largest statistic is at least as large as each one observed."""
+    ordered = np.sort(largest)
+    below = np.searchsorted(ordered, observed * _TIES)
+    q: Array = (len(ordered) - below) / len(ordered)
+    return q
