@@ -32,13 +32,16 @@ def _sections(app: typer.Typer, name: str) -> Iterator[str]:
     """Yield each command's part, those of groups of commands after the group itself."""
     for command in app.registered_commands:
         if command.callback is not None:
-            yield _section(command.callback, f"{name} {command.callback.__name__}")
+            called = command.name or command.callback.__name__.replace("_", "-")
+            yield _section(command.callback, f"{name} {called}")
     for group in app.registered_groups:
         inner = group.typer_instance
-        if inner is not None and inner.registered_callback is not None:
-            if inner.registered_callback.callback is not None:
-                yield _section(inner.registered_callback.callback, f"{name} {group.name}")
-            yield from _sections(inner, f"{name} {group.name}")
+        if inner is None:
+            continue
+        own = inner.registered_callback
+        if own is not None and own.callback is not None:
+            yield _section(own.callback, f"{name} {group.name}")
+        yield from _sections(inner, f"{name} {group.name}")
 
 
 def _section(command: Callable[..., Any], name: str) -> str:

@@ -37,10 +37,23 @@ def _root(
 
 def application() -> typer.Typer:
     """Return the command with all that it can do."""
-    from finexl.cli import bench, cache, card, catalog, compare, encoders, explain, personalize
+    from finexl.cli import (
+        bench,
+        cache,
+        card,
+        catalog,
+        compare,
+        encoders,
+        explain,
+        many,
+        personalize,
+        serve,
+        viper,
+    )
 
     if not app.registered_commands:
-        for command in (explain, compare, catalog, card, personalize, encoders, cache, bench):
+        commands = (explain, many, compare, catalog, serve, viper, card, personalize)
+        for command in (*commands, encoders, cache, bench):
             command.register(app)
     return app
 
