@@ -254,7 +254,8 @@ def _hit(
 ) -> Hit:
     """Return a model's match with reasons, all with intervals where its pairs are kept."""
     effects = effects_of(explanation, directions)
-    usual = _usual(effects_of(explanation, unrelated).value[None])
+    V = np.asarray(explanation.divergence.vector, dtype=np.float64)
+    usual = _usual((unrelated @ V)[None])
     left = beyond(effects.value, usual)
     way, weight = _weighed(wishes)
     agreement = np.tanh(left * way)
