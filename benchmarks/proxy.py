@@ -1,0 +1,400 @@
+"""What the proxy M predicts of simulated people, and of one real person (docs/viper-proxy.md).
+
+    python benchmarks/proxy.py make operators --half 0 --pictures examples/base --out A.npz
+    python benchmarks/proxy.py make agents --seed 1 --out B.npz
+    python benchmarks/proxy.py tune A.npz ...          the prior, by log loss
+    python benchmarks/proxy.py score B.npz [--plot FILE.svg]
+    python benchmarks/proxy.py person DIR              DIR/liked, DIR/disliked, DIR/query*
+
+People of `operators` like five image operators and dislike five others; their pictures are
+photographs under one to three of either. The operators are divided in halves by digest, so that
+whoever the prior is chosen on shares neither a liking nor a picture with whoever it is scored on.
+People of `agents` are those of `finexl viper agents`; their pictures are drawn, and kept where
+something in them is liked and nothing disliked, or the reverse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image
+
+from finexl.bench.report.curves import HEIGHT, Curve, curve
+from finexl.bench.results import Result
+from finexl.encoders import Encoder, image_rows, load_encoder
+from finexl.images import load_image
+from finexl.imageset import read_images
+from finexl.operators import OPERATORS, apply
+from finexl.viper.agents.drawn import Drawn
+from finexl.viper.agents.picturing import drawn
+from finexl.viper.agents.tastes import draw_likings
+from finexl.viper.agents.views import cared_for
+from finexl.viper.pictures import built_in_mean
+from finexl.viper.proxy.calibration import calibration
+from finexl.viper.proxy.proxy import PRIOR, Prior, Proxy
+from finexl.viper.proxy.sight import Wanted, wanted_of
+from finexl.viper.taste import Taste
+
+Array = NDArray[np.float64]
+
+KEPT, ASKED, OTHERS = 14, 4, 4
+"""Of each side: pictures that examples are taken from, and that are asked about. And other people's
+liked pictures that are asked about."""
+SIDE = KEPT + ASKED
+COUNTS = tuple(range(0, 2 * KEPT + 1, 2))
+LIKINGS = 5
+LEVELS = (0.3, 1.0)
+CROP = (0.6, 1.0)
+PHOTOGRAPHS = 400
+SIZE = 256
+TRIES = 400
+"""Pictures that an agent is drawn before it is given up: too little of it can be drawn."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Pictures by row, and the words for what is liked and disliked."""
+
+    liked: Array
+    """(SIDE, d)"""
+    disliked: Array
+    taste: Taste
+    wanted: Wanted | None = None
+    """The same as a direction; where it is asked for."""
+
+
+# people
+
+
+def half_of(name: str) -> int:
+    return hashlib.sha256(name.encode()).digest()[0] % 2
+
+
+def under_operators(
+    encoder: Encoder, photographs: Sequence[Image.Image], half: int, number: int
+) -> Person:
+    rng = np.random.default_rng([half, number])
+    names = [name for name in OPERATORS if half_of(name) == half]
+    chosen = [names[i] for i in rng.permutation(len(names))[: 2 * LIKINGS]]
+    sides = chosen[:LIKINGS], chosen[LIKINGS:]
+    rows = [
+        image_rows(encoder, [_operated(photographs, side, rng) for _ in range(SIDE)])
+        for side in sides
+    ]
+    words = [tuple((OPERATORS[name].phrases[0], 1.0) for name in side) for side in sides]
+    return Person(rows[0].astype(float), rows[1].astype(float), Taste(*words))
+
+
+def _operated(
+    photographs: Sequence[Image.Image], side: Sequence[str], rng: Generator
+) -> Image.Image:
+    image = photographs[int(rng.integers(len(photographs)))]
+    count = rng.integers(1, 4)
+    names = [side[i] for i in rng.permutation(len(side))[:count]]
+    length = int(min(image.size) * rng.uniform(*CROP))
+    left, top = (int(rng.integers(0, room - length + 1)) for room in image.size)
+    image = image.crop((left, top, left + length, top + length))
+    image = image.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    if rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    for name in names:
+        image = apply(image, name, float(rng.uniform(*LEVELS)), rng)
+    return image
+
+
+def agents(encoder: Encoder, count: int, seed: int) -> Iterator[Person]:
+    maker = Drawn()
+    for number, likings in enumerate(draw_likings(2 * count, seed)):
+        rng = np.random.default_rng([seed, 1, number])
+        jobs: dict[str, list[Any]] = {"liked": [], "disliked": []}
+        for place in range(TRIES):
+            planned = drawn(likings, number * TRIES + place, rng)
+            opinions = {opinion for _, opinion in cared_for(likings, planned.visible)}
+            if len(opinions) == 1:
+                jobs[opinions.pop()].append(planned.job)
+            if min(map(len, jobs.values())) >= SIDE:
+                break
+        else:
+            continue
+        rows = {
+            side: image_rows(encoder, [one.image for one in maker.make(some[:SIDE]) if one.image])
+            for side, some in jobs.items()
+        }
+        words = (tuple((text, 1.0) for text in side) for side in (likings.liked, likings.disliked))
+        yield Person(rows["liked"].astype(float), rows["disliked"].astype(float), Taste(*words))
+
+
+def make(asked: argparse.Namespace, encoder: Encoder) -> None:
+    people: Iterator[Person]
+    if asked.kind == "agents":
+        people = agents(encoder, asked.people, asked.seed)
+    else:
+        found_in = [one for folder in asked.pictures for one in read_images(folder).pictures]
+        photographs = [one.open() for one in found_in[:PHOTOGRAPHS]]
+        people = (
+            under_operators(encoder, photographs, asked.half, number)
+            for number in itertools.count()
+        )
+    found = []
+    for person in itertools.islice(people, asked.people):
+        found.append(person)
+        print(f"\r{len(found)}", end="", flush=True)
+    np.savez_compressed(
+        asked.out,
+        liked=np.array([one.liked for one in found], np.float32),
+        disliked=np.array([one.disliked for one in found], np.float32),
+        taste=json.dumps([asdict(one.taste) for one in found]),
+        encoder=encoder.revision,
+    )
+
+
+def read(path: Path, encoder: Encoder) -> list[Person]:
+    with np.load(path) as file:
+        assert str(file["encoder"]) == encoder.revision, f"{path} is another encoder's"
+        tastes = [
+            Taste(*(tuple((words, weight) for words, weight in told[side]) for side in told))
+            for told in json.loads(str(file["taste"]))
+        ]
+        sides = zip(file["liked"].astype(float), file["disliked"].astype(float), strict=True)
+        return [
+            Person(*side, taste, wanted_of(taste, encoder))
+            for side, taste in zip(sides, tastes, strict=True)
+        ]
+
+
+# scoring
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a proxy is told, and what it is asked to tell apart."""
+
+    examples: bool = True
+    words: bool = False
+    others: bool = False
+    """Not liked from disliked, but own from others' liked pictures: personalized from not."""
+
+    @property
+    def label(self) -> str:
+        told = "pictures and words" if self.words else "pictures"
+        return f"own from others', by {told}" if self.others else f"liked from disliked, by {told}"
+
+
+SETUPS = tuple(
+    Setup(words=words, others=others) for others in (False, True) for words in (False, True)
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One person's queries."""
+
+    accuracy: float
+    """The share of pairs, one liked, one not, that are put in order; ties count half."""
+    said: Array
+    true: NDArray[np.bool_]
+
+
+def answered(
+    people: Sequence[Person], number: int, count: int, setup: Setup, encoder: Encoder,
+    centre: Array, prior: Prior,
+) -> Scored:  # fmt: skip
+    """Ask a proxy with `count` examples about one person's other pictures."""
+    rng = np.random.default_rng([number, 7])
+    person = people[number]
+    other = person.disliked
+    if setup.others:
+        everyone = [n for n in range(len(people)) if n != number]
+        some = rng.choice(everyone, SIDE, replace=len(everyone) < SIDE)
+        other = np.array([people[n].liked[rng.integers(SIDE)] for n in some])
+    liked, other = person.liked[rng.permutation(SIDE)], other[rng.permutation(SIDE)]
+    half = count // 2
+    proxy = Proxy.fit(
+        liked[:half], other[:half], person.wanted if setup.words else None, encoder,
+        centre=centre, prior=prior,
+    )  # fmt: skip
+    ratings = proxy.rate(np.concatenate([liked[KEPT:], other[KEPT:]]))
+    said = np.array([one.probability for one in ratings])
+    above = said[:ASKED, None] - said[None, ASKED:]
+    accuracy = float(((above > 1e-12) + 0.5 * (np.abs(above) <= 1e-12)).mean())
+    return Scored(accuracy, said, np.repeat([True, False], ASKED))
+
+
+def loss_of(sets: Sequence[list[Person]], encoder: Encoder, centre: Array, prior: Prior) -> float:
+    """Return the mean log loss over people, setups and numbers of examples."""
+    losses = []
+    for people, setup, count in itertools.product(sets, SETUPS, COUNTS[::3]):
+        if count or setup.words:
+            some = [
+                answered(people, n, count, setup, encoder, centre, prior)
+                for n in range(len(people))
+            ]
+            said, true = (
+                np.concatenate([getattr(one, k) for one in some]) for k in ("said", "true")
+            )
+            losses.append(calibration(said, true).log_loss)
+    return float(np.mean(losses))
+
+
+GRID: Mapping[str, Sequence[float]] = {
+    "believed": (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5),
+    "spread": (4, 6, 8, 12),
+    "trust": (3, 4, 5, 6, 8),
+    "offset": (0.1, 0.5, 2),
+    "doubt": (1, 2, 4),
+}
+
+
+def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
+    """Change one number of the prior at a time until none helps."""
+    sets, centre = [read(path, encoder) for path in asked.files], built_in_mean(encoder)
+    best, reached = PRIOR, loss_of(sets, encoder, centre, PRIOR)
+    changed = True
+    while changed:
+        changed = False
+        for name, values in GRID.items():
+            for value in values:
+                tried = replace(best, **{name: float(value)})
+                loss = loss_of(sets, encoder, centre, tried)
+                print(f"{name} {value:g}: {loss:.4f}", flush=True)
+                if loss < reached - 1e-4:
+                    best, reached, changed = tried, loss, True
+    print(best, round(reached, 4))
+
+
+def score(asked: argparse.Namespace, encoder: Encoder) -> None:
+    centre = built_in_mean(encoder)
+    results = []
+    for path in asked.files:
+        people = read(path, encoder)
+        print(f"\n{path.stem}: {len(people)} people\n")
+        for setup in SETUPS:
+            print(f"\n{setup.label}\n\n| examples | accuracy | log loss | Brier | ECE |")
+            print("|---|---|---|---|---|")
+            for count in COUNTS:
+                some = [
+                    answered(people, n, count, setup, encoder, centre, PRIOR)
+                    for n in range(len(people))
+                ]
+                each = np.array([one.accuracy for one in some])
+                found = calibration(
+                    np.concatenate([one.said for one in some]),
+                    np.concatenate([one.true for one in some]),
+                )
+                error = each.std(ddof=1) / np.sqrt(len(each))
+                print(
+                    f"| {count} | {each.mean():.3f} ± {1.96 * error:.3f} | {found.log_loss:.3f} | "
+                    f"{found.brier:.3f} | {found.error:.3f} |", flush=True,
+                )  # fmt: skip
+                if count == 18:
+                    bins = [(one.n, one.said, one.was) for one in found.bins if one.n]
+                    said = ", ".join(f"{s:.2f}: {w:.2f} ({n})" for n, s, w in bins)
+                results += [
+                    Result("proxy", "accuracy", f"{count} examples", f"{path.stem}, {setup.label}",
+                           str(number), 0, value, "", details={"x": count})
+                    for number, value in enumerate(each)
+                ]  # fmt: skip
+            print(f"\nreliability at 18 examples (said: was, n): {said}")
+    if asked.plot:
+        laid = curve("accuracy", results)
+        assert laid is not None
+        asked.plot.write_text(svg(laid), encoding="utf-8")
+
+
+HUES = ("#3b6fb5", "#c2582c", "#4d8a3d", "#8454a3", "#b5872f", "#2f8f8f", "#b13b63", "#666666")
+
+
+def svg(laid: Curve) -> str:
+    """Return a laid out curve as a picture of its own."""
+    left, width, key = 48.0, 560.0, 18.0
+    height = HEIGHT + key * len(laid.series) + 8
+
+    def x(percent: float) -> float:
+        return left + percent * width / 100
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 12:g} {height:g}" '
+        'font-family="sans-serif" font-size="12" fill="#444">',
+        '<rect width="100%" height="100%" fill="#fff"/>',
+    ]
+    for y, label in laid.y_ticks:
+        parts.append(f'<path d="M{left:g} {y:.1f}H{left + width:g}" stroke="#ddd"/>')
+        parts.append(f'<text x="{left - 6:g}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
+    for percent, label in laid.x_ticks:
+        parts.append(
+            f'<text x="{x(percent):.1f}" y="{HEIGHT - 8:g}" text-anchor="middle">{label}</text>'
+        )
+    for number, series in enumerate(laid.series):
+        hue, at = HUES[number], HEIGHT + key * (number + 0.6)
+        line = " ".join(f"{x(one.x):.1f},{one.y:.1f}" for one in series.points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{hue}" stroke-width="2"/>')
+        parts.append(f'<path d="M{left:g} {at - 4:.1f}h18" stroke="{hue}" stroke-width="3"/>')
+        parts.append(f'<text x="{left + 26:g}" y="{at:.1f}">{escape(series.label)}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def person(asked: argparse.Namespace, encoder: Encoder) -> None:
+    """Rate a real person's pictures: the queries, and each example by all the others."""
+    sides = [
+        image_rows(encoder, [one.open() for one in read_images(asked.folder / side).pictures])
+        for side in ("liked", "disliked")
+    ]
+    proxy = Proxy.fit(sides[0], sides[1], None, encoder)
+    for path in sorted(asked.folder.glob("query*")):
+        (rating,) = proxy.rate([load_image(path)])
+        print(path.name, json.dumps(rating.to_dict()))
+    said, true = [], []
+    for number, side in enumerate(sides):
+        for place in range(len(side)):
+            rest = [np.delete(one, place, 0) if one is side else one for one in sides]
+            (rating,) = Proxy.fit(rest[0], rest[1], None, encoder).rate(side[place : place + 1])
+            said.append(rating.probability)
+            true.append(number == 0)
+    right = sum((p > 0.5) == t for p, t in zip(said, true, strict=True))
+    found = calibration(np.array(said), np.array(true))
+    print(f"left out one by one: {right} of {len(said)} right, Brier {found.brier:.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--encoder", default="embedded")
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("make")
+    command.add_argument("kind", choices=["operators", "agents"])
+    command.add_argument("--people", type=int, default=100)
+    command.add_argument("--half", type=int, default=1, choices=[0, 1])
+    command.add_argument(
+        "--pictures", nargs="+", default=["examples/base", "src/finexl/bench/pictures"]
+    )
+    command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--out", type=Path, required=True)
+    command.set_defaults(run=make)
+    command = commands.add_parser("tune")
+    command.add_argument("files", type=Path, nargs="+")
+    command.set_defaults(run=tune)
+    command = commands.add_parser("score")
+    command.add_argument("files", type=Path, nargs="+")
+    command.add_argument("--plot", type=Path)
+    command.set_defaults(run=score)
+    command = commands.add_parser("person")
+    command.add_argument("folder", type=Path)
+    command.set_defaults(run=person)
+    asked = parser.parse_args()
+    asked.run(asked, load_encoder(asked.encoder))
+
+
+if __name__ == "__main__":
+    main()
