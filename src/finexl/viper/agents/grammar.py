@@ -71,7 +71,7 @@ class Form:
 
 
 def voice_of(rng: Generator) -> Voice:
-    """Draw a voice: a third write cleanly, a few hardly at all."""
+    """Draw a voice: two in five write cleanly, a few hardly legibly."""
     sloppy = float(max(0.0, rng.normal(0.015, 0.025)))
     return Voice(
         sloppy=sloppy,

@@ -18,9 +18,9 @@ from scipy.special import expit
 
 from finexl.encoders import Encoder
 from finexl.errors import UsageError
-from finexl.viper.pictures import built_in_mean
 from finexl.viper.proxy.posterior import Posterior, fit, moderated
 from finexl.viper.proxy.rating import Rating
+from finexl.viper.proxy.reference import Reference, built_in
 from finexl.viper.proxy.sight import (
     Array,
     Pictures,
@@ -97,7 +97,7 @@ class Proxy:
         profile: Preferences | Taste | Wanted | None,
         encoder: Encoder,
         *,
-        centre: Array | None = None,
+        reference: Reference | None = None,
         prior: Prior = PRIOR,
     ) -> Proxy:
         """Learn what is known of a person, any of which may be missing.
@@ -107,8 +107,8 @@ class Proxy:
             disliked: the same.
             profile: VP+ and VP−; or what `wanted_of` made of them, where it is asked often.
             encoder: makes the rows.
-            centre: (d,), the row of what is neither liked nor disliked as long as examples do not
-                say; the built-in query set's mean by default, which is drawn the first time.
+            reference: pictures of all kinds; the built-in query set by default, which is drawn
+                the first time.
             prior: what is believed beforehand.
 
         Raises:
@@ -118,9 +118,9 @@ class Proxy:
         n = sum(map(len, sides))
         if n > MOST:
             raise UsageError(f"{n:,} examples are more than the {MOST:,} that a proxy takes.")
-        usual = built_in_mean(encoder) if centre is None else centre
+        usual = built_in(encoder) if reference is None else reference
         wanted = profile if isinstance(profile, Wanted) else wanted_of(profile, encoder)
-        sight = Sight(encoder, centre_of(sides, usual), wanted)
+        sight = Sight(encoder, centre_of(sides, usual.mean), usual.whitening, wanted)
         features = sight.features(np.concatenate(sides))
         judged = np.repeat([True, False], [len(side) for side in sides])
         kernel = prior.covariances(features, features)

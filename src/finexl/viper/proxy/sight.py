@@ -46,18 +46,20 @@ class Sight:
     encoder: Encoder
     centre: Array
     """(d,): the row of what is neither liked nor disliked."""
+    whitening: Array
+    """(d, d); see `Reference`."""
     wanted: Wanted | None
     """None where there are no preferences."""
 
     def features(self, rows: Array) -> Array:
         """Return s(x), u(x) of rows (n, d) as (n, 1 + d).
 
-        s is how well the row points along the preferences, 0 without any; u the row at unit length,
-        both from the centre.
+        s is how well the row points along the preferences, 0 without any; u the whitened row at
+        unit length, both from the centre.
         """
         away = rows - self.centre
         along = np.zeros(len(rows)) if self.wanted is None else self.wanted.along(away)
-        return np.column_stack([along, unit_rows(away)])
+        return np.column_stack([along, unit_rows(away @ self.whitening)])
 
 
 def rows_of(encoder: Encoder, pictures: Pictures) -> Array:
