@@ -81,6 +81,24 @@ def test_a_run_is_added_with_its_pictures(command: Command) -> None:
     assert shown["thumbnails"] == 0
 
 
+def test_a_list_of_models_is_explained_and_what_fails_is_set_aside(command: Command) -> None:
+    draw("base")
+    draw("red", shift=40)
+    Path("damaged").mkdir()
+    for file in Path("base").iterdir():
+        (Path("damaged") / file.name).write_text("no picture")
+    rows = ["name,base,personalized", "red,base,red", "bad,base,damaged"]
+    Path("models.csv").write_text("\n".join(rows))
+    ended = command("catalog", "add", "models.csv", "--json", "-")
+    assert ended.code == 1
+    assert "bad: " in ended.err
+    assert [model["name"] for model in json.loads(ended.out)["models"]] == ["red"]
+    failed = Path("finexl-catalog.db.explained/failed.jsonl").read_text()
+    assert [json.loads(line)["name"] for line in failed.splitlines()] == ["bad"]
+    shown = json.loads(command("catalog", "show", "red", "--json", "-").out)
+    assert shown["thumbnails"] > 0
+
+
 def test_a_model_is_explained_on_the_spot(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,15 +35,15 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["finexl", "ex"], {"explain"}),
-        (["finexl", "card", "pu"], {"put", "push"}),
-        (["finexl", "explain", "--pair"], {"--pairing"}),
-        (["finexl", "explain", "--pairing", "s"], {"seed"}),
-        (["finexl", "xyz"], {""}),
+        (["finexl", "ex"], ["explain"]),
+        (["finexl", "card", "pu"], ["push", "put"]),
+        (["finexl", "explain", "--pair"], ["--pairing"]),
+        (["finexl", "explain", "--pairing", "s"], ["seed"]),
+        (["finexl", "xyz"], [""]),
     ],
     ids=" ".join,
 )
-def test_bash_completes(folder: Path, typed: list[str], offered: set[str]) -> None:
+def test_bash_completes(folder: Path, typed: list[str], offered: list[str]) -> None:
     path = f"{folder}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "--norc", "-c", BASH, "bash", *typed],
@@ -51,7 +51,7 @@ def test_bash_completes(folder: Path, typed: list[str], offered: set[str]) -> No
         env={**os.environ, "PATH": path, "HOME": str(folder)},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(done.stdout.rstrip("\n").split("\n")) == offered
+    assert sorted(done.stdout.rstrip("\n").split("\n")) == offered
 
 
 def test_the_users_files_change_only_when_installing(folder: Path) -> None:

@@ -9,11 +9,21 @@ import typer
 
 from finexl.cli.output import DebugOption, JsonOption, check_json, deliver, deliver_json
 from finexl.cli.progress import progress_bars, say
+from finexl.cli.where import (
+    GpusOption,
+    On,
+    OnOption,
+    Place,
+    RayAddressOption,
+    WorkersOption,
+    place_of,
+)
 from finexl.errors import UsageError
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
     from finexl.catalog import Found
     from finexl.catalog.adding import Addition
+    from finexl.embedding import Progress
 
 app = typer.Typer(
     help="Store explained models, and search them by what they do.",
@@ -29,6 +39,7 @@ FamilyOption = Annotated[str | None, typer.Option("--family", help="Only models 
 LicenceOption = Annotated[str | None, typer.Option("--licence", help="Only under this licence.")]
 TagOption = Annotated[str | None, typer.Option("--tag", help="Only models with this tag.")]
 USUAL = Path("finexl-catalog.db")
+LISTS = (".csv", ".jsonl", ".txt")
 
 
 def register(root: typer.Typer) -> None:
@@ -42,8 +53,9 @@ def add(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Explanations (JSON), runs, folders of either; or a model, explained now: "
-            "lora:BASE+FILE@SCALE, diffusers:MODEL, gan:…, ar:…, directions:…",
+            help="Explanations (JSON), runs, folders of either; or what is explained now: a model "
+            "(lora:BASE+FILE@SCALE, diffusers:MODEL, gan:…, ar:…, directions:…), or a list of "
+            "models as `finexl explain-many` takes it (.csv, .jsonl, .txt).",
         ),
     ],
     catalog: CatalogOption = USUAL,
@@ -73,10 +85,18 @@ def add(
         list[str] | None, typer.Option(metavar="WORD", help="Trigger words; may be given again.")
     ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Tags; may be given again.")] = None,
+    on: OnOption = On.local,
+    workers: WorkersOption = None,
+    ray_address: RayAddressOption = None,
+    gpus: GpusOption = 0.0,
     json: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Add explained models; one of the same name is replaced."""
+    """Add explained models; one of the same name is replaced.
+
+    What a list's models need is kept beside the catalog, in FILE.explained: what failed is in
+    failed.jsonl there, the rest is added, and the command ends with 1.
+    """
     from finexl.catalog import Catalog
     from finexl.catalog.adding import read_additions
     from finexl.images import printable
@@ -98,12 +118,18 @@ def add(
         "trigger_words": tuple(trigger or ()),
         "tags": tuple(tag or ()),
     }
-    rows = []
+    rows, failed = [], False
+    place = place_of(on, workers, ray_address, gpus, fitting=1)
     with Catalog.open(catalog, create=True) as opened, progress_bars(json != "-") as progress:
         for source in sources:
+            parts = [source]
+            if Path(source).suffix in LISTS:
+                parts, whole = _explain_list(Path(source), asked, catalog, place, progress)
+                failed = failed or not whole
             found = [
                 _named(addition, name, weights, said)
-                for addition in read_additions(source, asked, progress, say)
+                for part in parts
+                for addition in read_additions(part, asked, progress, say)
             ]
             _check_distinct(found, name)
             with opened.together():
@@ -113,6 +139,8 @@ def add(
     keys = ("name", "change", "source")
     listed = [dict(zip(keys, row, strict=True)) for row in rows]
     deliver({"models": listed}, json, ("Model", "", "From"), rows)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -309,6 +337,29 @@ def verify(
         typer.echo(f"{count:,} models; " + (f"{len(wrong):,} faults." if wrong else "all whole."))
     if wrong:
         raise typer.Exit(1)
+
+
+def _explain_list(
+    listed: Path, asked: dict[str, Any], catalog: Path, place: Place, progress: Progress
+) -> tuple[list[str], bool]:
+    """Explain a list's models; return the runs of those that could be, and whether all could."""
+    from finexl.images import printable
+    from finexl.many import explain_many
+    from finexl.questions import questions_of, read_list
+
+    options = {key: value for key, value in asked.items() if key not in ("base", "name")}
+    questions = questions_of(read_list(listed), options)
+    folder = catalog.with_name(catalog.name + ".explained")
+    runs: dict[str, str] = {}
+    ended = explain_many(questions, folder, place.on, makers=place.makers, embedder=place.embedder)
+    for done, outcome in enumerate(ended, 1):
+        step = outcome.task.asked
+        if outcome.error is None:
+            runs[step.question.name] = str(step.run)
+        else:
+            say(f"finexl: {printable(f'{step.question.name}: {outcome.error}')}")
+        progress("Explaining", done, len(questions))
+    return [runs[q.name] for q in questions if q.name in runs], len(runs) == len(questions)
 
 
 def _named(
