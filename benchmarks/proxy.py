@@ -38,19 +38,18 @@ from finexl.imageset import read_images
 from finexl.operators import OPERATORS, apply
 from finexl.viper.agents.drawn import Drawn
 from finexl.viper.agents.picturing import drawn
-from finexl.viper.agents.tastes import draw_likings
+from finexl.viper.agents.tastes import Likings, draw_likings
 from finexl.viper.agents.views import cared_for
-from finexl.viper.pictures import built_in_mean
 from finexl.viper.proxy.calibration import calibration
 from finexl.viper.proxy.proxy import PRIOR, Prior, Proxy
+from finexl.viper.proxy.reference import Reference, built_in
 from finexl.viper.proxy.sight import Wanted, wanted_of
 from finexl.viper.taste import Taste
 
 Array = NDArray[np.float64]
 
-KEPT, ASKED, OTHERS = 14, 4, 4
-"""Of each side: pictures that examples are taken from, and that are asked about. And other people's
-liked pictures that are asked about."""
+KEPT, ASKED = 14, 4
+"""Of each side: pictures that examples are taken from, and that are asked about."""
 SIDE = KEPT + ASKED
 COUNTS = tuple(range(0, 2 * KEPT + 1, 2))
 LIKINGS = 5
@@ -58,6 +57,8 @@ LEVELS = (0.3, 1.0)
 CROP = (0.6, 1.0)
 PHOTOGRAPHS = 400
 SIZE = 256
+PLAIN = 100
+"""Pictures made for nobody: the same photographs, the same drawing."""
 TRIES = 400
 """Pictures that an agent is drawn before it is given up: too little of it can be drawn."""
 
@@ -100,7 +101,7 @@ def _operated(
     photographs: Sequence[Image.Image], side: Sequence[str], rng: Generator
 ) -> Image.Image:
     image = photographs[int(rng.integers(len(photographs)))]
-    count = rng.integers(1, 4)
+    count = rng.integers(1, 4) if side else 0
     names = [side[i] for i in rng.permutation(len(side))[:count]]
     length = int(min(image.size) * rng.uniform(*CROP))
     left, top = (int(rng.integers(0, room - length + 1)) for room in image.size)
@@ -135,10 +136,17 @@ def agents(encoder: Encoder, count: int, seed: int) -> Iterator[Person]:
         yield Person(rows["liked"].astype(float), rows["disliked"].astype(float), Taste(*words))
 
 
+def drawn_for_nobody(seed: int) -> list[Image.Image]:
+    rng, nobody = np.random.default_rng([seed, 2]), Likings((), ())
+    jobs = [drawn(nobody, place, rng).job for place in range(PLAIN)]
+    return [one.image for one in Drawn().make(jobs) if one.image is not None]
+
+
 def make(asked: argparse.Namespace, encoder: Encoder) -> None:
     people: Iterator[Person]
     if asked.kind == "agents":
         people = agents(encoder, asked.people, asked.seed)
+        plain = drawn_for_nobody(asked.seed)
     else:
         found_in = [one for folder in asked.pictures for one in read_images(folder).pictures]
         photographs = [one.open() for one in found_in[:PHOTOGRAPHS]]
@@ -146,6 +154,8 @@ def make(asked: argparse.Namespace, encoder: Encoder) -> None:
             under_operators(encoder, photographs, asked.half, number)
             for number in itertools.count()
         )
+        rng = np.random.default_rng([asked.half, 0, 0])
+        plain = [_operated(photographs, (), rng) for _ in range(PLAIN)]
     found = []
     for person in itertools.islice(people, asked.people):
         found.append(person)
@@ -154,12 +164,23 @@ def make(asked: argparse.Namespace, encoder: Encoder) -> None:
         asked.out,
         liked=np.array([one.liked for one in found], np.float32),
         disliked=np.array([one.disliked for one in found], np.float32),
+        plain=image_rows(encoder, plain),
         taste=json.dumps([asdict(one.taste) for one in found]),
         encoder=encoder.revision,
     )
 
 
-def read(path: Path, encoder: Encoder) -> list[Person]:
+@dataclass(frozen=True)
+class People:
+    """A file of them."""
+
+    name: str
+    everyone: Sequence[Person]
+    plain: Array
+    """(PLAIN, d)"""
+
+
+def read(path: Path, encoder: Encoder) -> People:
     with np.load(path) as file:
         assert str(file["encoder"]) == encoder.revision, f"{path} is another encoder's"
         tastes = [
@@ -167,10 +188,11 @@ def read(path: Path, encoder: Encoder) -> list[Person]:
             for told in json.loads(str(file["taste"]))
         ]
         sides = zip(file["liked"].astype(float), file["disliked"].astype(float), strict=True)
-        return [
+        everyone = [
             Person(*side, taste, wanted_of(taste, encoder))
             for side, taste in zip(sides, tastes, strict=True)
         ]
+        return People(path.stem, everyone, file["plain"].astype(float))
 
 
 # scoring
@@ -178,22 +200,18 @@ def read(path: Path, encoder: Encoder) -> list[Person]:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a proxy is told, and what it is asked to tell apart."""
+    """What liked pictures are told from, in the examples and in what is asked, and by what."""
 
-    examples: bool = True
-    words: bool = False
-    others: bool = False
-    """Not liked from disliked, but own from others' liked pictures: personalized from not."""
+    against: str
+    words: bool
 
     @property
     def label(self) -> str:
-        told = "pictures and words" if self.words else "pictures"
-        return f"own from others', by {told}" if self.others else f"liked from disliked, by {told}"
+        return f"from {self.against}, by {'pictures and words' if self.words else 'pictures'}"
 
 
-SETUPS = tuple(
-    Setup(words=words, others=others) for others in (False, True) for words in (False, True)
-)
+AGAINST = ("disliked ones", "others' liked ones", "plain ones")
+SETUPS = tuple(Setup(against, words) for against in AGAINST for words in (False, True))
 
 
 @dataclass(frozen=True)
@@ -207,22 +225,24 @@ class Scored:
 
 
 def answered(
-    people: Sequence[Person], number: int, count: int, setup: Setup, encoder: Encoder,
-    centre: Array, prior: Prior,
+    people: People, number: int, count: int, setup: Setup, encoder: Encoder,
+    reference: Reference, prior: Prior,
 ) -> Scored:  # fmt: skip
     """Ask a proxy with `count` examples about one person's other pictures."""
     rng = np.random.default_rng([number, 7])
-    person = people[number]
+    person = people.everyone[number]
     other = person.disliked
-    if setup.others:
-        everyone = [n for n in range(len(people)) if n != number]
+    if setup.against == "others' liked ones":
+        everyone = [n for n in range(len(people.everyone)) if n != number]
         some = rng.choice(everyone, SIDE, replace=len(everyone) < SIDE)
-        other = np.array([people[n].liked[rng.integers(SIDE)] for n in some])
+        other = np.array([people.everyone[n].liked[rng.integers(SIDE)] for n in some])
+    if setup.against == "plain ones":
+        other = people.plain[rng.choice(len(people.plain), SIDE, replace=False)]
     liked, other = person.liked[rng.permutation(SIDE)], other[rng.permutation(SIDE)]
     half = count // 2
     proxy = Proxy.fit(
         liked[:half], other[:half], person.wanted if setup.words else None, encoder,
-        centre=centre, prior=prior,
+        reference=reference, prior=prior,
     )  # fmt: skip
     ratings = proxy.rate(np.concatenate([liked[KEPT:], other[KEPT:]]))
     said = np.array([one.probability for one in ratings])
@@ -231,14 +251,14 @@ def answered(
     return Scored(accuracy, said, np.repeat([True, False], ASKED))
 
 
-def loss_of(sets: Sequence[list[Person]], encoder: Encoder, centre: Array, prior: Prior) -> float:
+def loss_of(sets: Sequence[People], encoder: Encoder, reference: Reference, prior: Prior) -> float:
     """Return the mean log loss over people, setups and numbers of examples."""
     losses = []
     for people, setup, count in itertools.product(sets, SETUPS, COUNTS[::3]):
         if count or setup.words:
             some = [
-                answered(people, n, count, setup, encoder, centre, prior)
-                for n in range(len(people))
+                answered(people, n, count, setup, encoder, reference, prior)
+                for n in range(len(people.everyone))
             ]
             said, true = (
                 np.concatenate([getattr(one, k) for one in some]) for k in ("said", "true")
@@ -248,25 +268,25 @@ def loss_of(sets: Sequence[list[Person]], encoder: Encoder, centre: Array, prior
 
 
 GRID: Mapping[str, Sequence[float]] = {
-    "believed": (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5),
-    "spread": (4, 6, 8, 12),
-    "trust": (3, 4, 5, 6, 8),
-    "offset": (0.1, 0.5, 2),
-    "doubt": (1, 2, 4),
+    "believed": (0.06, 0.1, 0.15, 0.2, 0.3),
+    "spread": (4, 6, 8),
+    "trust": (2, 3, 4, 5, 6),
+    "offset": (0.5, 1, 2, 4),
 }
+"""`doubt` changes nothing that could be seen between 0.5 and 4."""
 
 
 def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
     """Change one number of the prior at a time until none helps."""
-    sets, centre = [read(path, encoder) for path in asked.files], built_in_mean(encoder)
-    best, reached = PRIOR, loss_of(sets, encoder, centre, PRIOR)
+    sets, reference = [read(path, encoder) for path in asked.files], built_in(encoder)
+    best, reached = PRIOR, loss_of(sets, encoder, reference, PRIOR)
     changed = True
     while changed:
         changed = False
         for name, values in GRID.items():
             for value in values:
                 tried = replace(best, **{name: float(value)})
-                loss = loss_of(sets, encoder, centre, tried)
+                loss = loss_of(sets, encoder, reference, tried)
                 print(f"{name} {value:g}: {loss:.4f}", flush=True)
                 if loss < reached - 1e-4:
                     best, reached, changed = tried, loss, True
@@ -274,18 +294,19 @@ def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
 
 
 def score(asked: argparse.Namespace, encoder: Encoder) -> None:
-    centre = built_in_mean(encoder)
+    reference = built_in(encoder)
     results = []
     for path in asked.files:
         people = read(path, encoder)
-        print(f"\n{path.stem}: {len(people)} people\n")
+        print(f"\n## {people.name}: {len(people.everyone)} people")
         for setup in SETUPS:
-            print(f"\n{setup.label}\n\n| examples | accuracy | log loss | Brier | ECE |")
+            print(f"\nLiked pictures {setup.label}\n")
+            print("| examples | accuracy | log loss | Brier | ECE |")
             print("|---|---|---|---|---|")
             for count in COUNTS:
                 some = [
-                    answered(people, n, count, setup, encoder, centre, PRIOR)
-                    for n in range(len(people))
+                    answered(people, n, count, setup, encoder, reference, PRIOR)
+                    for n in range(len(people.everyone))
                 ]
                 each = np.array([one.accuracy for one in some])
                 found = calibration(
@@ -300,9 +321,10 @@ def score(asked: argparse.Namespace, encoder: Encoder) -> None:
                 if count == 18:
                     bins = [(one.n, one.said, one.was) for one in found.bins if one.n]
                     said = ", ".join(f"{s:.2f}: {w:.2f} ({n})" for n, s, w in bins)
+                row, column = f"{count} examples", f"{people.name}, {setup.label}"
                 results += [
-                    Result("proxy", "accuracy", f"{count} examples", f"{path.stem}, {setup.label}",
-                           str(number), 0, value, "", details={"x": count})
+                    Result("proxy", "accuracy", row, column, str(number), 0, value, "",
+                           details={"x": count})
                     for number, value in enumerate(each)
                 ]  # fmt: skip
             print(f"\nreliability at 18 examples (said: was, n): {said}")

@@ -162,7 +162,7 @@ def page(rates: Rates, o: argparse.Namespace) -> str:
         ("explaining", f"{explaining:,.0f} core hours"),
         ("telling at a rerun that these images did not change", f"{looking:,.0f} core hours"),
         (
-            "making them with the *tiny* model, which no one publishes",
+            "making them with the *tiny* model, for scale alone",
             f"{made / rates.tiny / 3600:,.0f} core hours",
         ),
     ]

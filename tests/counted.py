@@ -29,7 +29,8 @@ class Asked:
 
 def square(asked: Asked) -> int:
     before = len(list(asked.folder.glob(f"{asked.number}.*")))
-    (asked.folder / f"{asked.number}.{time.monotonic_ns()}.{os.getpid()}").touch()
+    mark = f"{asked.number}.{time.monotonic_ns()}.{os.getppid()}.{os.getpid()}"
+    (asked.folder / mark).touch()
     time.sleep(asked.seconds)
     if before < asked.times:
         if asked.fault == "killed":

@@ -18,7 +18,8 @@ from finexl.cli.viper_proxy import rate, routes_of, train_proxy
 from finexl.encoders import Encoder
 from finexl.errors import UsageError
 from finexl.viper.profile import Preference, Profile, write_profile
-from finexl.viper.proxy import proxy
+from finexl.viper.proxy import reference
+from finexl.viper.proxy.reference import Reference
 from tiny_vlms import save_idefics2
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -44,13 +45,13 @@ def run(command: Callable[..., None], *arguments: Any) -> Done:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with profiles in it, and a centre that does not have to be drawn first."""
+    """A folder with profiles in it, and a reference that does not have to be drawn first."""
     monkeypatch.chdir(tmp_path)
 
-    def centre(encoder: Encoder) -> Any:
-        return np.zeros(encoder.dim)
+    def plain(encoder: Encoder, *_: Any) -> Reference:
+        return Reference(np.concatenate([np.eye(encoder.dim), -np.eye(encoder.dim)]))
 
-    monkeypatch.setattr(proxy, "built_in_mean", centre)
+    monkeypatch.setattr(reference, "built_in", plain)
     grey, vivid = Preference("black and white", None, 0.9, ()), Preference("vivid", None, 0.5, ())
     write_profile(Profile("anna", liked=(grey,), disliked=(vivid,)), Path("p.json"))
     write_profile(Profile("bob"), Path("empty.json"))

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["finexl", "ex"], ["explain"]),
+        (["finexl", "ex"], ["explain", "explain-many"]),
         (["finexl", "card", "pu"], ["push", "put"]),
         (["finexl", "explain", "--pair"], ["--pairing"]),
         (["finexl", "explain", "--pairing", "s"], ["seed"]),

@@ -13,14 +13,18 @@ from scipy.special import expit, log_expit
 from fake_encoder import FakeEncoder
 from finexl.errors import UsageError
 from finexl.viper.proxy import Prior, Proxy, Rating, calibration
+from finexl.viper.proxy import reference as module
 from finexl.viper.proxy.posterior import fit, moderated
 from finexl.viper.proxy.proxy import MOST
+from finexl.viper.proxy.reference import Reference, built_in
 from finexl.viper.proxy.sight import HALF_WAY, centre_of, rows_of, wanted_of
 from finexl.viper.taste import Taste
 
 Array = NDArray[np.float64]
 D = FakeEncoder.dim
 NOWHERE = np.zeros(D)
+PLAIN = Reference(np.concatenate([np.eye(D), -np.eye(D)]))
+"""Its mean is 0, and all directions weigh alike."""
 TASTE = Taste((("vivid", 1.0), ("grainy", 0.4)), (("gloomy", 0.7),))
 EMPTY: Array = np.zeros((0, D))
 
@@ -34,7 +38,7 @@ def chances(proxy: Proxy, asked: Array) -> Array:
 
 
 def proxy_of(liked: Array, disliked: Array, taste: Taste | None = None, **more: Prior) -> Proxy:
-    return Proxy.fit(liked, disliked, taste, FakeEncoder(), centre=NOWHERE, **more)
+    return Proxy.fit(liked, disliked, taste, FakeEncoder(), reference=PLAIN, **more)
 
 
 # the posterior
@@ -106,7 +110,7 @@ def test_moderation_is_the_mean_of_the_probability_over_what_f_may_be() -> None:
 def test_the_order_of_examples_is_of_no_account() -> None:
     liked, disliked, asked = rows(7), rows(5, 1), rows(9, 2)
     found = chances(proxy_of(liked[::-1], np.roll(disliked, 2, 0), TASTE), asked)
-    assert found == pytest.approx(chances(proxy_of(liked, disliked, TASTE), asked), abs=1e-9)
+    assert found == pytest.approx(chances(proxy_of(liked, disliked, TASTE), asked), abs=1e-7)
 
 
 def test_swapped_sides_swap_the_answer() -> None:
@@ -117,13 +121,13 @@ def test_swapped_sides_swap_the_answer() -> None:
     for a, b in zip(one, other, strict=True):
         assert a.low is not None
         assert b.high is not None
-        assert (a.probability, a.low) == pytest.approx((1 - b.probability, 1 - b.high), abs=1e-9)
+        assert (a.probability, a.low) == pytest.approx((1 - b.probability, 1 - b.high), abs=1e-7)
 
 
 def test_an_encoder_of_another_scale_says_the_same() -> None:
     liked, disliked, asked = rows(7), rows(5, 1), rows(9, 2)
     large = chances(proxy_of(1000 * liked, 1000 * disliked, TASTE), 1000 * asked)
-    assert large == pytest.approx(chances(proxy_of(liked, disliked, TASTE), asked), abs=1e-9)
+    assert large == pytest.approx(chances(proxy_of(liked, disliked, TASTE), asked), abs=1e-7)
 
 
 def test_a_picture_given_twice_counts_for_more_than_once() -> None:
@@ -285,7 +289,7 @@ def test_identical_pictures_on_both_sides_say_nothing() -> None:
 
 def test_a_picture_in_the_very_centre_has_no_direction() -> None:
     liked, disliked = rows(3), rows(3, 1)
-    proxy = Proxy.fit(liked, disliked, TASTE, FakeEncoder(), centre=NOWHERE)
+    proxy = Proxy.fit(liked, disliked, TASTE, FakeEncoder(), reference=PLAIN)
     (rating,) = proxy.rate(proxy.sight.centre[None])
     assert 0.3 < rating.probability < 0.7
 
@@ -326,16 +330,49 @@ def test_pictures_are_rated_as_their_rows_are() -> None:
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)) for _ in range(6)]
     made = rows_of(encoder, images)
-    centre = made.mean(axis=0)
-    by_images = Proxy.fit(images[:2], images[2:4], None, encoder, centre=centre).rate(images)
-    assert by_images == Proxy.fit(made[:2], made[2:4], None, encoder, centre=centre).rate(made)
-    assert Proxy.fit([], [], None, encoder, centre=centre).rate([]) == ()
+    reference = Reference(made)
+    by_images = Proxy.fit(images[:2], images[2:4], None, encoder, reference=reference).rate(images)
+    by_rows = Proxy.fit(made[:2], made[2:4], None, encoder, reference=reference).rate(made)
+    assert by_images == by_rows
+    assert Proxy.fit([], [], None, encoder, reference=reference).rate([]) == ()
 
 
 def test_the_centre_moves_between_both_sides_as_they_grow() -> None:
     liked, disliked = np.ones((HALF_WAY // 2, D)), 3 * np.ones((9, D))
     assert centre_of([liked, disliked], NOWHERE) == pytest.approx(np.ones(D))
     assert centre_of([liked, EMPTY], NOWHERE) == pytest.approx(NOWHERE)
+
+
+def test_how_pictures_differ_counts_for_less() -> None:
+    """By their covariance, which is diag(9, 1, 0), and the mean of it."""
+    corners = np.array([[3, 1], [3, -1], [-3, 1], [-3, -1]]) * np.sqrt(3 / 4)
+    reference = Reference(np.column_stack([corners, np.zeros(4)]) + 7.0)
+    assert reference.mean == pytest.approx([7.0, 7.0, 7.0])
+    assert reference.whitening == pytest.approx(
+        np.diag((np.array([9.0, 1.0, 0.0]) + 10 / 3) ** -0.5)
+    )
+    few = Reference(np.random.default_rng(0).normal(size=(3, 40)))
+    assert np.linalg.eigvalsh(few.whitening)[-1] == pytest.approx(
+        (np.trace(np.cov(few.rows.T)) / 2) ** -0.5
+    )
+    assert np.isfinite(Reference(np.ones((3, 4))).whitening).all()
+
+
+def test_the_built_in_set_is_looked_at_once_until_it_is_drawn_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder, mean = FakeEncoder("of one test"), np.zeros(D)
+    made = [Image.new("RGB", (4, 4), (40 * number, 9, 9)) for number in range(5)]
+    monkeypatch.setattr(module, "recipes", lambda: made)
+    monkeypatch.setattr(module, "draw", lambda number, _: made[number])
+    monkeypatch.setattr(module, "built_in_mean", lambda *_: mean)
+    first = built_in(encoder)
+    assert first.rows == pytest.approx(FakeEncoder().embed_images(made))
+    assert built_in(encoder).rows == pytest.approx(first.rows)
+    assert encoder.pictures == 5
+    mean += 1
+    built_in(encoder)
+    assert encoder.pictures == 10
 
 
 def test_a_rating_says_how_sure_it_is() -> None:

@@ -14,12 +14,13 @@ from finexl.cli.bench_data import data_app
 from finexl.cli.bench_report import report
 from finexl.cli.output import DebugOption, JsonOption, check_json, deliver
 from finexl.cli.progress import progress_bars, say
+from finexl.cli.where import GpusOption, On, OnOption, RayAddressOption, WorkersOption, place_of
 from finexl.errors import UsageError
 
 if TYPE_CHECKING:  # imported when the command runs: --help needs none of it
     from collections.abc import Sequence
 
-    from finexl.bench.experiments.registry import Experiment, Given, Setup
+    from finexl.bench.experiments.registry import Experiment
     from finexl.bench.results import Results
 
 app = typer.Typer(help="Run the paper's experiments.", no_args_is_help=True, rich_markup_mode=None)
@@ -120,6 +121,10 @@ def run(
         typer.Option("--run", metavar="DIR", help="For `concepts`: keep a model's replies here."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For `concepts`: of every draw.")] = 0,
+    on: OnOption = On.local,
+    workers: WorkersOption = None,
+    ray_address: RayAddressOption = None,
+    gpus: GpusOption = 0.0,
     json: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -129,6 +134,8 @@ def run(
     from finexl.bench.data.operated import photographs
     from finexl.bench.experiments.registry import EXPERIMENTS, Given, parameters_of
     from finexl.bench.properties import PICTURES
+    from finexl.bench.results import Results
+    from finexl.bench.shards import Asked, run_in_parts
     from finexl.imageset import read_images
     from finexl.sources import read_seeds
 
@@ -151,51 +158,29 @@ def run(
         tuple(models or ()),
         lpips,
     )
-    setup = _setup(given, encoder, vlm, judge, results, _shard(shard))
+    asked = Asked(given, encoder, vlm, judge)
+    found = Results.open(results, shlex.join(["finexl", *sys.argv[1:]]))
+    setup = asked.setup(found, _shard(shard), say)
     chosen_seeds = None if seeds is None else read_seeds(seeds)
     chosen = (
         [EXPERIMENTS[name]]
         if name != "all"
         else [one for one in EXPERIMENTS.values() if one.ready(setup)]
     )
+    each = {one.name: dict(parameters_of(one.name, "quick" if quick else "full")) for one in chosen}
+    if chosen_seeds is not None:
+        for parameters in each.values():
+            parameters |= {"seeds": chosen_seeds} if "seeds" in parameters else {}
     with progress_bars(True) as progress:
-        for one in chosen:
-            parameters = dict(parameters_of(one.name, "quick" if quick else "full"))
-            if chosen_seeds is not None and "seeds" in parameters:
-                parameters["seeds"] = chosen_seeds
-            one.run(replace(setup, parameters=parameters, progress=progress))
+        if workers is None and on is On.local:
+            for one in chosen:
+                one.run(replace(setup, parameters=each[one.name], progress=progress))
+        else:
+            if shard != "1/1":
+                raise UsageError("--workers deals all trials out itself; leave out --shard.")
+            place = place_of(on, workers, ray_address, gpus, fitting=1)
+            run_in_parts(asked, each, found, place.on, progress=progress, say=say)
     _show(setup.results, chosen, json)
-
-
-def _setup(
-    given: Given,
-    encoder: str,
-    vlm: str | None,
-    judge: str | None,
-    results: Path | None,
-    shard: tuple[int, int],
-) -> Setup:
-    from finexl.asking import looking
-    from finexl.bench.baselines.grading import LexicalGrader, ModelGrader
-    from finexl.bench.experiments.readers import Reading
-    from finexl.bench.experiments.registry import Setup, words_of
-    from finexl.bench.results import Results
-    from finexl.encoders import load_encoder
-    from finexl.measure import Measure
-
-    loaded = load_encoder(encoder)
-    words = words_of(given.sets)
-    return Setup(
-        encoder=loaded,
-        reading=Reading(
-            Measure(loaded, "subspace", (), 0), words, None if vlm is None else looking(vlm, say)
-        ),
-        grader=LexicalGrader() if judge is None else ModelGrader(looking(judge, say)),
-        given=given,
-        parameters={},
-        results=Results.open(results, shlex.join(["finexl", *sys.argv[1:]])),
-        shard=shard,
-    )
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -101,6 +101,7 @@ def by_encoder(encoder: str, profile: Profile | None, folders: Folders) -> Rated
 
     from finexl.encoders import image_rows, load_encoder
     from finexl.viper.proxy.proxy import Proxy
+    from finexl.viper.proxy.reference import built_in
     from finexl.viper.proxy.showing import look_at
 
     looks = load_encoder(encoder)
@@ -108,7 +109,10 @@ def by_encoder(encoder: str, profile: Profile | None, folders: Folders) -> Rated
     liked, disliked, asked = (
         np.array(side.seen).reshape(len(side.seen), looks.dim) for side in looked
     )
-    return looks.name, looked, Proxy.fit(liked, disliked, profile, looks).rate(asked)
+    with progress_bars(True) as progress:
+        pictures = built_in(looks, progress)
+    person = Proxy.fit(liked, disliked, profile, looks, reference=pictures)
+    return looks.name, looked, person.rate(asked)
 
 
 def by_judge(proxy: str, base: str | None, device: str | None, folders: Folders) -> Rated:

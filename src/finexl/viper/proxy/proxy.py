@@ -45,11 +45,11 @@ class Prior:
     Chosen by `benchmarks/proxy.py tune`, on simulated people that nothing is scored on.
     """
 
-    offset: float = 0.5
+    offset: float = 2.0
     """How much more some people like everything than others."""
-    spread: float = 8.0
+    spread: float = 6.0
     """How strong tastes are."""
-    trust: float = 5.0
+    trust: float = 3.0
     """How far preferences in words are believed."""
     doubt: float = 2.0
     """How much that differs between people."""

@@ -35,7 +35,7 @@ class Reference:
     def whitening(self) -> Array:
         """(d, d), W = (C + c I)^(−1/2): how the pictures differ counts for less.
 
-        C is their covariance and c the mean of its eigenvalues other than 0.
+        C is their covariance and c the mean of as many eigenvalues as so many pictures can have.
         """
         away = self.rows - self.mean
         variances, directions = np.linalg.eigh(away.T @ away / (len(away) - 1))
