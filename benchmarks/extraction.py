@@ -1,7 +1,7 @@
 """How well preferences are read from comments: python benchmarks/extraction.py --data DIR
 
 Two sets of real comments, neither of them in this repository. The eleven example comments of the
-ViPer demonstration, against what a person read in them (benchmarks/truth/viper_comments.yaml):
+ViPer demonstration, against what a person read in them (benchmarks/comments/viper.yaml):
 whoever wrote the rules had read these comments; they were run once when the rules were done, and
 one fault that this showed was mended. And critiques of photographs (pccd), whose four visual
 aspects have a score each: an aspect of 8 or more is liked, of 6 or less disliked, 7 is left out;
@@ -40,7 +40,7 @@ from finexl.viper.extraction.words import phrase
 from finexl.viper.pictures import SMALL, draw
 from finexl.viper.profile import Comment, Preference
 
-TRUTH = Path(__file__).parent / "truth" / "viper_comments.yaml"
+TRUTH = Path(__file__).parent / "comments" / "viper.yaml"
 ASPECTS: Mapping[str, tuple[int, frozenset[str]]] = {
     "composition": (2, frozenset({"composition", "perspective", "line", "shape"})),
     "depth_of_field": (4, frozenset({"depth"})),

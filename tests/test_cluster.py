@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,13 @@ MEMORY = 80_000_000
 """Bytes of a node's object store: its least."""
 
 
+def need_ray() -> None:
+    """Run only where asked for: another cluster on the machine, or a busy one, disturbs these."""
+    if not os.environ.get("FINEXL_TEST_RAY"):
+        pytest.skip("it starts nodes of Ray: FINEXL_TEST_RAY=1 runs it")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'finexl[ray]'")
+
+
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(PrerequisiteError, match=r"pip install 'finexl\[ray\]'") as caught:
@@ -50,7 +61,7 @@ def test_a_node_with_another_version_does_nothing(tmp_path: Path) -> None:
 def test_a_cluster_that_is_not_there_is_told_soon(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'finexl[ray]'")
+    need_ray()
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     started = time.monotonic()
@@ -63,7 +74,7 @@ def test_a_cluster_that_is_not_there_is_told_soon(
 @pytest.fixture(scope="module")
 def nodes(session_cache: Path) -> Iterator[Any]:
     """A cluster of two nodes: a head that does nothing, and one with two processors and a GPU."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'finexl[ray]'")
+    need_ray()
     from ray import shutdown
     from ray.cluster_utils import Cluster as Nodes
 
@@ -94,30 +105,56 @@ def marks(tmp_path: Path) -> Path:
     return tmp_path / "marks"
 
 
+@contextmanager
+def doomed(nodes: Any, is_at_work: Callable[[int], Sequence[int]]) -> Iterator[None]:
+    """Add a node where alone there is room; kill it, and its processes, as soon as it is at work.
+
+    Args:
+        nodes: the cluster.
+        is_at_work: given the node's raylet, returns the processes that are at something.
+    """
+    import ray
+
+    taken = ray.remote(num_cpus=2, max_retries=0)(devices).remote(600)
+    node = nodes.add_node(num_cpus=2, object_store_memory=MEMORY)
+    raylet = node.all_processes["raylet"][0].process.pid
+    killed: list[int] = []
+
+    def kill() -> None:
+        until = time.monotonic() + 60
+        while not killed and time.monotonic() < until:
+            killed.extend(is_at_work(raylet))
+            time.sleep(0.02)
+        for process in (raylet, *killed):
+            os.kill(process, signal.SIGKILL)
+        ray.cancel(taken, force=True)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    yield
+    killer.join()
+    assert killed, "the node was at nothing"
+    nodes.remove_node(node, allow_graceful=False)
+
+
 @pytest.mark.parametrize("kind", ["tasks", "actors"])
 def test_a_node_killed_in_the_middle_loses_nothing_and_nothing_is_answered_twice(
     nodes: Any, marks: Path, kind: str
 ) -> None:
-    doomed = nodes.add_node(num_cpus=2, object_store_memory=MEMORY)
-    raylet = doomed.all_processes["raylet"][0].process.pid
-    cluster = Cluster(4, Makers(4))
-    executor: Executor = cluster if kind == "tasks" else cluster.makers
-    ended: list[str] = []
-    lost = 0
-    for outcome in executor.outcomes(tasks(marks, 12, seconds=1.0), square):
-        number = outcome.task.asked.number
-        assert (outcome.value, outcome.error) == (number**2, None)
-        ended.append(str(number))
+    def at_work(raylet: int) -> list[int]:
         begun = [path.name.split(".") for path in marks.iterdir()]
-        there = [number for number, _, parent, _ in begun if parent == str(raylet)]
-        if not lost and set(there) - set(ended):
-            lost = len(set(there) - set(ended))
-            nodes.remove_node(doomed, allow_graceful=False)
-    assert sorted(ended, key=int) == [str(number) for number in range(12)]
-    assert lost, "the node was at nothing when it was killed"
+        return [int(pid) for _, _, parent, pid in begun if parent == str(raylet)]
+
+    cluster = Cluster(3, Makers(3))
+    executor: Executor = cluster if kind == "tasks" else cluster.makers
+    with doomed(nodes, at_work):
+        outcomes = list(executor.outcomes(tasks(marks, 6, seconds=1.0), square))
+    assert sorted((o.task.asked.number, o.value, o.error) for o in outcomes) == [
+        (number, number**2, None) for number in range(6)
+    ]
     done = attempts(marks)
-    assert set(done) == set(range(12))
-    assert sum(done.values()) >= 12 + lost
+    assert set(done) == set(range(6))
+    assert sum(done.values()) > 6
 
 
 @pytest.mark.parametrize("kind", ["tasks", "actors"])
@@ -168,18 +205,17 @@ def test_pictures_are_embedded_though_a_node_is_killed_in_the_middle(
              sorted((EXAMPLES / name).iterdir())]  # fmt: skip
     (tmp_path / "no picture.jpg").write_text("no picture")
     files.append(tmp_path / "no picture.jpg")
-    import ray
-
-    # while the other node is taken, encoders can only be where it will end
-    taken = ray.remote(num_cpus=2, max_retries=0)(devices).remote(600)
-    doomed = nodes.add_node(num_cpus=1, object_store_memory=MEMORY)
     rows = Cluster(2, Makers(2)).embed([(str(path), path) for path in files], "embedded")
-    found = dict([next(rows)])
-    ray.cancel(taken, force=True)
-    nodes.remove_node(doomed, allow_graceful=False)
-    for name, row in rows:
-        assert name not in found
-        found[name] = row
+    found: dict[str, Any] = {}
+
+    def at_work(raylet: int) -> list[int]:
+        """Once there are rows of a part of them."""
+        return [raylet] if found else []
+
+    with doomed(nodes, at_work):
+        for name, row in rows:
+            assert name not in found
+            found[name] = row
     assert set(found) == {str(path) for path in files[:-1]}
     from finexl.images import load_image
 
@@ -195,27 +231,27 @@ def test_models_are_explained_as_on_one_machine(nodes: Any, tmp_path: Path) -> N
     for seed, name in enumerate(("gan", "other")):
         tiny_gans.save(tmp_path / name, seed=seed)
     (tmp_path / "p.txt").write_text("a red cat\n")
-    made = Row("made", f"gan:{tmp_path / 'gan'}", f"gan:{tmp_path / 'other'}", f"{tmp_path}/p.txt")
-    questions = questions_of([*rows, made], {"image_seeds": "0-6", "device": "cpu"})
+    row = Row("made", f"gan:{tmp_path / 'gan'}", f"gan:{tmp_path / 'other'}", f"{tmp_path}/p.txt")
+    questions = questions_of([*rows, row], {"image_seeds": "0-6", "device": "cpu"})
     cluster = Cluster(2, Makers(2))
     there = list(
         explain_many(
             questions, tmp_path / "ray", cluster, makers=cluster.makers, embedder=cluster.embed
         )
     )
-    here = list(explain_many(questions, tmp_path / "local", LocalPool(1)))
-    assert {o.task.name: o.error for o in there} == {o.task.name: o.error for o in here}
-    assert [o.task.name for o in there if o.error is not None] == ["nothing"]
-    for name in ("vivid-100", "made"):
-        one, two = (
-            Explanation.from_json((tmp_path / place / f"{name}.json").read_bytes())
-            for place in ("ray", "local")
-        )
-        assert [a.concept for a in one.aspects] == [a.concept for a in two.aspects]
-        assert [a.score for a in one.aspects] == pytest.approx(
-            [a.score for a in two.aspects], abs=1e-3
-        )
-        assert one.base == two.base
-        assert one.personalized == two.personalized
+    told = {o.task.name: o.error for o in there}
+    assert "There is no folder" in str(told.pop("nothing"))
+    assert told == {"vivid-100": None, "made": None}
+    list(explain_many(questions[:1], tmp_path / "local", LocalPool(1)))
+    one, two, made = (
+        Explanation.from_json((tmp_path / place).read_bytes())
+        for place in ("ray/vivid-100.json", "local/vivid-100.json", "ray/made.json")
+    )
+    assert [a.concept for a in one.aspects] == [a.concept for a in two.aspects]
+    scores = [a.score for a in two.aspects]
+    assert [a.score for a in one.aspects] == pytest.approx(scores, abs=1e-3)
+    assert (one.base, one.personalized) == (two.base, two.personalized)
+    assert (made.n_pairs, made.pairing) == (7, "seed")
+    assert made.divergence.norm > 0
     again = list(explain_many(questions[:1], tmp_path / "ray", cluster, embedder=cluster.embed))
     assert [o.attempts for o in again] == [0]
