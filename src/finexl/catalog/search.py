@@ -76,7 +76,7 @@ class Searcher:
             key, vectors, warnings = self._vectors(catalog, encoder)
             measure = self._measure(key)
             directions = np.stack([self._direction(key, measure, w.concept) for w in wishes])
-            effects = vectors.rows @ directions.astype(np.float32).T
+            effects = directions.astype(np.float32) @ vectors.rows.T
             match = matches(beyond(effects, self._threshold(key, vectors, measure)), wishes)
             match += _TIE * leanings(effects, wishes)
             best, searched = _best(catalog, vectors, match, where, limit)
@@ -179,33 +179,34 @@ class Searcher:
         return self._lengths[key]
 
     def _threshold(self, key: str, vectors: Vectors, measure: Measure) -> NDArray[np.float32]:
-        """Return (n, 1): the effect that each model has along unrelated phrases."""
+        """Return (n,): the effect that each model has along unrelated phrases."""
         if key not in self._thresholds:
             unrelated = _unrelated(measure).T.astype(np.float32)
             self._thresholds[key] = _by_blocks(vectors.rows, lambda rows: _usual(rows @ unrelated))
-        return self._thresholds[key][:, None]
+        return self._thresholds[key]
 
 
 def beyond(effects: NDArray[Any], usual: NDArray[Any]) -> NDArray[Any]:
-    """Return the effects (n, m) without what unrelated phrases show of them (n, 1)."""
-    found: NDArray[Any] = np.sign(effects) * np.maximum(np.abs(effects) - usual, 0)
+    """Return the effects (m, n) without what unrelated phrases show of them (n,)."""
+    found: NDArray[Any] = effects - np.minimum(np.maximum(effects, -usual), usual)
     return found
 
 
 def matches(effects: NDArray[Any], wishes: Sequence[Wish]) -> NDArray[Any]:
-    """Return (n,), how well models with these effects (n, m) meet the wishes, in (−1, 1)."""
-    way, weight = _weighed(wishes)
-    found: NDArray[Any] = np.tanh(effects * way.astype(effects.dtype)) @ weight.astype(
-        effects.dtype
-    )
+    """Return (n,), how well models with these effects (m, n) meet m wishes, in (−1, 1)."""
+    way, weight = (part.astype(effects.dtype) for part in _weighed(wishes))
+    agreement = (effects * way[:, None]).ravel()
+    some = np.flatnonzero(agreement != 0)  # few models show anything of a wish
+    agreement[some] = np.tanh(agreement[some])
+    found: NDArray[Any] = weight @ agreement.reshape(effects.shape)
     return found
 
 
 def leanings(effects: NDArray[Any], wishes: Sequence[Wish]) -> NDArray[Any]:
     """Return (n,), which way models lean that show nothing of the wishes, in (−1, 1)."""
     way, weight = _weighed(wishes)
-    found: NDArray[Any] = np.tanh(effects @ (way * weight).astype(effects.dtype))
-    return found
+    found: NDArray[Any] = (way * weight).astype(effects.dtype) @ effects
+    return found / (1 + np.abs(found))
 
 
 def _weighed(wishes: Sequence[Wish]) -> tuple[Array, Array]:
