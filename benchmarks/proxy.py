@@ -2,6 +2,7 @@
 
     python benchmarks/proxy.py make operators --half 0 --pictures examples/base --out A.npz
     python benchmarks/proxy.py make agents --seed 1 --out B.npz
+    python benchmarks/proxy.py make folders --pictures DIR --likings 2 --out C.npz
     python benchmarks/proxy.py tune A.npz ...          the prior, by log loss
     python benchmarks/proxy.py score B.npz [--plot FILE.svg]
     python benchmarks/proxy.py person DIR              DIR/liked, DIR/disliked, DIR/query*
@@ -9,6 +10,8 @@
 People of `operators` like five image operators and dislike five others; their pictures are
 photographs under one to three of either. The operators are divided in halves by digest, so that
 whoever the prior is chosen on shares neither a liking nor a picture with whoever it is scored on.
+People of `folders` like the pictures of some sub-folders (paintings by style) and dislike those of
+as many others: pictures that nobody made for them, of which the encoder saw none.
 People of `agents` are those of `finexl viper agents`; their pictures are drawn, and kept where
 something in them is liked and nothing disliked, or the reverse.
 """
@@ -136,6 +139,28 @@ def agents(encoder: Encoder, count: int, seed: int) -> Iterator[Person]:
         yield Person(rows["liked"].astype(float), rows["disliked"].astype(float), Taste(*words))
 
 
+def of_folders(
+    encoder: Encoder, folder: Path, count: int, likings: int
+) -> tuple[Iterator[Person], Array]:
+    """People who like the pictures of some sub-folders and dislike those of others."""
+    kinds = sorted(one for one in folder.iterdir() if one.is_dir())
+    rows = [
+        image_rows(encoder, [one.open() for one in read_images(kind).pictures]).astype(float)
+        for kind in kinds
+    ]
+
+    def people() -> Iterator[Person]:
+        for number in range(count):
+            rng = np.random.default_rng([3, number])
+            mixed = rng.permutation(len(kinds))
+            chosen = mixed[:likings], mixed[likings : 2 * likings]
+            sides = [rng.permutation(np.concatenate([rows[i] for i in side])) for side in chosen]
+            words = [tuple((kinds[i].name.replace("_", " "), 1.0) for i in side) for side in chosen]
+            yield Person(sides[0][:SIDE], sides[1][:SIDE], Taste(*words))
+
+    return people(), np.random.default_rng([3]).permutation(np.concatenate(rows))[:PLAIN]
+
+
 def drawn_for_nobody(seed: int) -> list[Image.Image]:
     rng, nobody = np.random.default_rng([seed, 2]), Likings((), ())
     jobs = [drawn(nobody, place, rng).job for place in range(PLAIN)]
@@ -144,9 +169,12 @@ def drawn_for_nobody(seed: int) -> list[Image.Image]:
 
 def make(asked: argparse.Namespace, encoder: Encoder) -> None:
     people: Iterator[Person]
+    plain: Array
     if asked.kind == "agents":
         people = agents(encoder, asked.people, asked.seed)
-        plain = drawn_for_nobody(asked.seed)
+        plain = image_rows(encoder, drawn_for_nobody(asked.seed)).astype(float)
+    elif asked.kind == "folders":
+        people, plain = of_folders(encoder, Path(asked.pictures[0]), asked.people, asked.likings)
     else:
         found_in = [one for folder in asked.pictures for one in read_images(folder).pictures]
         photographs = [one.open() for one in found_in[:PHOTOGRAPHS]]
@@ -155,7 +183,9 @@ def make(asked: argparse.Namespace, encoder: Encoder) -> None:
             for number in itertools.count()
         )
         rng = np.random.default_rng([asked.half, 0, 0])
-        plain = [_operated(photographs, (), rng) for _ in range(PLAIN)]
+        plain = image_rows(encoder, [_operated(photographs, (), rng) for _ in range(PLAIN)]).astype(
+            float
+        )
     found = []
     for person in itertools.islice(people, asked.people):
         found.append(person)
@@ -164,7 +194,7 @@ def make(asked: argparse.Namespace, encoder: Encoder) -> None:
         asked.out,
         liked=np.array([one.liked for one in found], np.float32),
         disliked=np.array([one.disliked for one in found], np.float32),
-        plain=image_rows(encoder, plain),
+        plain=plain,
         taste=json.dumps([asdict(one.taste) for one in found]),
         encoder=encoder.revision,
     )
@@ -221,6 +251,8 @@ class Scored:
     accuracy: float
     """The share of pairs, one liked, one not, that are put in order; ties count half."""
     said: Array
+    sure: NDArray[np.bool_]
+    """Where the interval lies on one side of one half."""
     true: NDArray[np.bool_]
 
 
@@ -248,7 +280,8 @@ def answered(
     said = np.array([one.probability for one in ratings])
     above = said[:ASKED, None] - said[None, ASKED:]
     accuracy = float(((above > 1e-12) + 0.5 * (np.abs(above) <= 1e-12)).mean())
-    return Scored(accuracy, said, np.repeat([True, False], ASKED))
+    sure = np.array([one.known and not one.says.startswith("may") for one in ratings])
+    return Scored(accuracy, said, sure, np.repeat([True, False], ASKED))
 
 
 def loss_of(sets: Sequence[People], encoder: Encoder, reference: Reference, prior: Prior) -> float:
@@ -268,24 +301,28 @@ def loss_of(sets: Sequence[People], encoder: Encoder, reference: Reference, prio
 
 
 GRID: Mapping[str, Sequence[float]] = {
-    "believed": (0.06, 0.1, 0.15, 0.2, 0.3),
-    "spread": (4, 6, 8),
-    "trust": (2, 3, 4, 5, 6),
-    "offset": (0.5, 1, 2, 4),
+    "believed": (0.01, 0.03, 0.06, 0.1),
+    "trust": (2, 3, 4, 6),
+    "offset": (0.5, 1, 2),
+    "doubt": (1, 2, 4),
 }
-"""`doubt` changes nothing that could be seen between 0.5 and 4."""
 
 
 def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
     """Change one number of the prior at a time until none helps."""
-    sets, reference = [read(path, encoder) for path in asked.files], built_in(encoder)
+    sets = [
+        replace(people, everyone=people.everyone[: asked.people])
+        for people in (read(path, encoder) for path in asked.files)
+    ]
+    reference = built_in(encoder)
     best, reached = PRIOR, loss_of(sets, encoder, reference, PRIOR)
     changed = True
     while changed:
         changed = False
         for name, values in GRID.items():
             for value in values:
-                tried = replace(best, **{name: float(value)})
+                changes: dict[str, Any] = {name: float(value)}
+                tried = replace(best, **changes)
                 loss = loss_of(sets, encoder, reference, tried)
                 print(f"{name} {value:g}: {loss:.4f}", flush=True)
                 if loss < reached - 1e-4:
@@ -301,33 +338,36 @@ def score(asked: argparse.Namespace, encoder: Encoder) -> None:
         print(f"\n## {people.name}: {len(people.everyone)} people")
         for setup in SETUPS:
             print(f"\nLiked pictures {setup.label}\n")
-            print("| examples | accuracy | log loss | Brier | ECE |")
-            print("|---|---|---|---|---|")
+            print("| examples | accuracy | log loss | Brier | ECE | sure | right where sure |")
+            print("|---|---|---|---|---|---|---|")
             for count in COUNTS:
                 some = [
                     answered(people, n, count, setup, encoder, reference, PRIOR)
                     for n in range(len(people.everyone))
                 ]
                 each = np.array([one.accuracy for one in some])
-                found = calibration(
-                    np.concatenate([one.said for one in some]),
-                    np.concatenate([one.true for one in some]),
+                said, sure, true = (
+                    np.concatenate([getattr(one, name) for one in some])
+                    for name in ("said", "sure", "true")
                 )
+                found = calibration(said, true)
+                right = f"{((said > 0.5) == true)[sure].mean():.3f}" if sure.any() else ""
                 error = each.std(ddof=1) / np.sqrt(len(each))
                 print(
                     f"| {count} | {each.mean():.3f} ± {1.96 * error:.3f} | {found.log_loss:.3f} | "
-                    f"{found.brier:.3f} | {found.error:.3f} |", flush=True,
-                )  # fmt: skip
+                    f"{found.brier:.3f} | {found.error:.3f} | {sure.mean():.2f} | {right} |",
+                    flush=True,
+                )
                 if count == 18:
                     bins = [(one.n, one.said, one.was) for one in found.bins if one.n]
-                    said = ", ".join(f"{s:.2f}: {w:.2f} ({n})" for n, s, w in bins)
+                    told = ", ".join(f"{s:.2f}: {w:.2f} ({n})" for n, s, w in bins)
                 row, column = f"{count} examples", f"{people.name}, {setup.label}"
                 results += [
                     Result("proxy", "accuracy", row, column, str(number), 0, value, "",
                            details={"x": count})
                     for number, value in enumerate(each)
                 ]  # fmt: skip
-            print(f"\nreliability at 18 examples (said: was, n): {said}")
+            print(f"\nreliability at 18 examples (said: was, n): {told}")
     if asked.plot:
         laid = curve("accuracy", results)
         assert laid is not None
@@ -395,17 +435,19 @@ def main() -> None:
     parser.add_argument("--encoder", default="embedded")
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("make")
-    command.add_argument("kind", choices=["operators", "agents"])
+    command.add_argument("kind", choices=["operators", "agents", "folders"])
     command.add_argument("--people", type=int, default=100)
     command.add_argument("--half", type=int, default=1, choices=[0, 1])
     command.add_argument(
         "--pictures", nargs="+", default=["examples/base", "src/finexl/bench/pictures"]
     )
     command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--likings", type=int, default=2)
     command.add_argument("--out", type=Path, required=True)
     command.set_defaults(run=make)
     command = commands.add_parser("tune")
     command.add_argument("files", type=Path, nargs="+")
+    command.add_argument("--people", type=int, default=40, help="of each file")
     command.set_defaults(run=tune)
     command = commands.add_parser("score")
     command.add_argument("files", type=Path, nargs="+")

@@ -14,7 +14,7 @@ from fake_encoder import FakeEncoder
 from finexl.errors import UsageError
 from finexl.viper.proxy import Prior, Proxy, Rating, calibration
 from finexl.viper.proxy import reference as module
-from finexl.viper.proxy.posterior import fit, moderated
+from finexl.viper.proxy.posterior import fit, moderated, quantile
 from finexl.viper.proxy.proxy import MOST
 from finexl.viper.proxy.reference import Reference, built_in
 from finexl.viper.proxy.sight import HALF_WAY, centre_of, rows_of, wanted_of
@@ -70,6 +70,7 @@ def test_the_posterior_is_that_of_the_coefficients_found_by_a_general_optimizer(
     rng = np.random.default_rng(n)
     features, asked = rng.normal(size=(n, 4)), rng.normal(size=(5, 4))
     liked = rng.random(n) < 0.6
+    sign = np.where(liked, 1.0, -1.0)
     mean, variances = rng.normal(size=4), np.array([0.3, 2.0, 9.0, 25.0])
     mode, covariance = by_weights(features, liked, mean, variances)
     scaled = features * variances
@@ -79,6 +80,12 @@ def test_the_posterior_is_that_of_the_coefficients_found_by_a_general_optimizer(
     )
     assert found == pytest.approx(asked @ mode, abs=1e-5)
     assert variance == pytest.approx(np.einsum("ij,jk,ik->i", asked, covariance, asked), rel=1e-4)
+    evidence = (
+        log_expit(sign * (features @ mode)).sum()
+        - ((mode - mean) ** 2 / variances).sum() / 2
+        + np.log(np.linalg.det(covariance) / variances.prod()) / 2
+    )
+    assert posterior.evidence == pytest.approx(evidence, rel=1e-6)
 
 
 def test_a_strong_prior_and_separated_examples_are_still_fitted() -> None:
@@ -152,6 +159,19 @@ def test_without_examples_and_preferences_it_is_one_half_and_not_known() -> None
     assert not proxy_of(EMPTY, EMPTY, Taste((("vivid", 0.0),))).known
 
 
+def test_before_any_example_f_is_what_the_prior_says() -> None:
+    prior = Prior((2.0, 5.0), offset=0.5, trust=3.0, doubt=1.5, believed=0.1)
+    proxy = proxy_of(EMPTY, EMPTY, TASTE, prior=prior)
+    features = proxy.sight.features(rows(4))
+    means, variances = proxy.taste(features)
+    along = features[:, 0]
+    assert np.abs(along).max() > 0.1
+    assert means == pytest.approx(np.tile(3.0 * along, (2, 1)))
+    for spread, found in zip((2.0, 5.0), variances, strict=True):
+        assert found == pytest.approx(0.1 * (0.5**2 + 1.5**2 * along**2 + spread**2))
+    assert proxy.weights == pytest.approx([0.5, 0.5])
+
+
 def test_preferences_alone_order_pictures_by_how_well_they_point_their_way() -> None:
     encoder = FakeEncoder()
     wanted = wanted_of(TASTE, encoder)
@@ -201,13 +221,10 @@ def test_more_examples_leave_less_open() -> None:
     widths, log_losses = [], []
     for n in (4, 20, 100):
         seen, asked = slice(0, n), slice(200, 400)
-        proxy = proxy_of(pictures[seen][liked[seen]], pictures[seen][~liked[seen]])
-        features = proxy.sight.features(pictures[asked])
-        own, cross = (
-            proxy.prior.variances(features),
-            proxy.prior.covariances(features, proxy.features),
+        proxy = proxy_of(
+            pictures[seen][liked[seen]], pictures[seen][~liked[seen]], prior=Prior(spreads=(4.0,))
         )
-        widths.append(proxy.posterior.at(proxy.prior.mean(features), cross, own)[1].mean())
+        widths.append(proxy.taste(proxy.sight.features(pictures[asked]))[1].mean())
         log_losses.append(calibration(chances(proxy, pictures[asked]), liked[asked]).log_loss)
     assert widths[0] > widths[1] > widths[2]
     assert log_losses[0] > log_losses[1] > log_losses[2]
@@ -218,13 +235,13 @@ def test_more_examples_leave_less_open() -> None:
 
 def test_people_drawn_from_the_prior_are_rated_as_they_are() -> None:
     """What is said comes true as often as said, and intervals hold it as often as they say."""
-    prior = Prior(offset=0.5, spread=3.0, trust=0.0, doubt=1.0, believed=1.0)
+    prior = Prior((3.0,), offset=0.5, trust=0.0, doubt=1.0, believed=1.0)
     rng = np.random.default_rng(0)
     said, true, held = [], [], []
     for _ in range(300):
         pictures = rng.normal(size=(40, D))
         units = pictures / np.linalg.norm(pictures, axis=1, keepdims=True)
-        f = prior.offset * rng.normal() + units @ (prior.spread * rng.normal(size=D))
+        f = prior.offset * rng.normal() + units @ (3.0 * rng.normal(size=D))
         liked = rng.random(40) < expit(f)
         seen, asked = slice(0, 16), slice(16, 40)
         proxy = proxy_of(pictures[seen][liked[seen]], pictures[seen][~liked[seen]], prior=prior)
@@ -239,6 +256,31 @@ def test_people_drawn_from_the_prior_are_rated_as_they_are() -> None:
     assert found.error < 0.05
     assert found.log_loss < 0.63
     assert 0.9 < np.mean(held) < 0.99
+
+
+def test_somebody_whom_nothing_predicts_is_given_no_certain_answers() -> None:
+    """Both like half of the pictures; only one of them by a direction."""
+    pictures = rows(240, 3)
+    by_direction = pictures @ rows(1, 9)[0] > 0
+    by_chance = np.random.default_rng(4).random(240) < 0.5
+    losses, spreads = [], []
+    for liked in (by_direction, by_chance):
+        proxy = proxy_of(pictures[:40][liked[:40]], pictures[:40][~liked[:40]])
+        losses.append(calibration(chances(proxy, pictures[40:]), liked[40:]).log_loss)
+        spreads.append(proxy.weights @ np.log(proxy.prior.spreads))
+    assert losses[0] < 0.4
+    assert losses[1] < 0.75
+    assert spreads[0] > spreads[1] + 1
+
+
+def test_quantiles_of_a_mixture() -> None:
+    from scipy.stats import norm
+
+    weights, means, sds = np.array([0.3, 0.7]), np.array([[0.0, 1.0], [4.0, 1.0]]), 2.0
+    found = quantile(weights, means, np.full((2, 2), sds**2), 0.1)
+    assert weights @ norm.cdf((found - means) / sds) == pytest.approx([0.1, 0.1])
+    assert found[1] == pytest.approx(1 + sds * norm.ppf(0.1))
+    assert quantile(np.ones(1), np.array([[2.5]]), np.zeros((1, 1)), 0.9) == pytest.approx([2.5])
 
 
 def test_calibration_in_closed_form() -> None:
@@ -273,11 +315,15 @@ def test_what_are_no_probabilities_are_not_compared(said: list[float], true: lis
 def test_examples_of_one_side_alone_say_something_of_pictures_like_them(side: int) -> None:
     given = rows(1)[0] + 0.3 * rows(8, 1)
     sides = (given, EMPTY) if side == 0 else (EMPTY, given)
-    alike, opposite = chances(proxy_of(*sides), np.array([given.mean(0), -given.mean(0)]))
+    proxy = proxy_of(*sides)
+    alike, opposite = chances(proxy, np.array([given.mean(0), -given.mean(0)]))
     if side == 1:
         alike, opposite = 1 - alike, 1 - opposite
     assert alike > 0.7
-    assert opposite < alike
+    assert opposite < 0.6
+    (note,) = proxy.notes
+    assert note.startswith(f"Only {('liked', 'disliked')[side]} pictures")
+    assert proxy_of(given, given).notes == proxy_of(EMPTY, EMPTY).notes == ()
 
 
 def test_identical_pictures_on_both_sides_say_nothing() -> None:

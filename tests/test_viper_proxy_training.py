@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from finexl import hub
 from finexl.errors import FinexlError, UsageError
 from finexl.images import load_image
 from finexl.viper.agents import Drawn, make_agents
-from finexl.viper.proxy import load_judge, training
+from finexl.viper.proxy import Judge, load_judge, training
 from finexl.viper.proxy.people import PICK_A_PIC, Person, Shot, read_people
 from finexl.viper.proxy.recipe import Recipe
 from finexl.viper.proxy.sets import Task, build, split
@@ -316,6 +318,26 @@ def test_a_training_that_broke_off_ends_bit_for_bit_as_an_unbroken_one(
     again = train(str(base), people, SMALL, tmp_path / "cut", device="cpu")
     assert again.losses == ()
     assert again.log_loss == whole.log_loss
+
+
+def losses_of_one_set(base: Path, drawn: Path, dropout: float) -> set[float]:
+    """The losses of six steps that hardly change the adapter, which is one that matters."""
+    people, _ = read_people({"drawn": drawn})
+    recipe = replace(SMALL, together=1, learning_rate=1e-9, dropout=dropout)
+    learner = training.Learner(
+        Judge(str(base), hub.locate(str(base), hub.VLM), device="cpu"), str(base), recipe
+    )
+    with torch.no_grad():
+        for weights in learner.trained.values():
+            weights.normal_(std=0.3)
+    tasks = build(people, 1, 0, context=2)
+    return {round(learner.step(step, tasks), 5) for step in range(6)}
+
+
+def test_every_step_drops_out_other_weights(base: Path, drawn: Path) -> None:
+    """One set in its two orders has two losses where nothing else is drawn."""
+    assert len(losses_of_one_set(base, drawn, 0.0)) == 2
+    assert len(losses_of_one_set(base, drawn, 0.5)) == 6
 
 
 def test_labels_stay_with_their_pictures_whichever_comes_first(

@@ -112,6 +112,8 @@ def by_encoder(encoder: str, profile: Profile | None, folders: Folders) -> Rated
     with progress_bars(True) as progress:
         pictures = built_in(looks, progress)
     person = Proxy.fit(liked, disliked, profile, looks, reference=pictures)
+    for note in person.notes:
+        say(note)
     return looks.name, looked, person.rate(asked)
 
 

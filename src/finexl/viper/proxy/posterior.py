@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from scipy.special import expit, log_expit
+from scipy.special import expit, log_expit, ndtr
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ class Posterior:
     """(n,), the square roots of the examples' p (1 − p) at the mode."""
     factor: Array
     """(n, n), lower: the Cholesky factor of I + weight · K · weight."""
+    evidence: float
+    """How probable this prior made the judgements, as Laplace has it: the log of."""
 
     def at(self, mean: Array, cross: Array, own: Array) -> tuple[Array, Array]:
         """Return the mean and the variance of f at q places, (q,) each.
@@ -78,7 +80,8 @@ def fit(mean: Array, kernel: Array, liked: NDArray[np.bool_]) -> Posterior:
     f = mean + kernel @ pull
     weight = np.sqrt(expit(f) * expit(-f))
     factor = np.asarray(np.linalg.cholesky(_whitened(weight, kernel)), np.float64)
-    return Posterior(sign * expit(-sign * f), weight, factor)
+    evidence = reached - float(np.log(np.diag(factor)).sum())
+    return Posterior(sign * expit(-sign * f), weight, factor, evidence)
 
 
 def moderated(mean: Array, variance: Array) -> Array:
@@ -87,6 +90,27 @@ def moderated(mean: Array, variance: Array) -> Array:
     MacKay's approximation by the probit, within 0.02 of the integral.
     """
     found: Array = expit(mean / np.sqrt(1 + np.pi * variance / 8))
+    return found
+
+
+def quantile(weights: Array, means: Array, variances: Array, share: float) -> Array:
+    """Return below what a share of a mixture of Gaussians lies, (q,), by bisection.
+
+    Args:
+        weights: (k,), of the Gaussians.
+        means: (k, q)
+        variances: (k, q)
+        share: in (0, 1).
+    """
+    spreads = np.sqrt(variances)
+    low, high = (means - 10 * spreads).min(axis=0), (means + 10 * spreads).max(axis=0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        z = np.divide(middle - means, spreads, out=np.copysign(np.inf, middle - means),
+                      where=spreads > 0)  # fmt: skip
+        above = weights @ ndtr(z) > share
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    found: Array = (low + high) / 2
     return found
 
 

@@ -6,7 +6,9 @@ preferences, s(x); see `sight`. Then P(x is liked) = σ(f(x)), f(x) = b + w·u(x
     b ~ N(0, offset²)    w ~ N(0, spread² I)    a ~ N(trust, doubt²)
 
 before any example is seen: without examples the preferences alone decide, without either it is one
-half, and as examples come they outweigh both.
+half, and as examples come they outweigh both. How strong somebody's taste is, as far as an encoder
+can see it, is not known beforehand: several spreads are held at once, each by how probable it makes
+the examples, so that a person whom nothing predicts is given no certain answers.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
 from finexl.encoders import Encoder
 from finexl.errors import UsageError
-from finexl.viper.proxy.posterior import Posterior, fit, moderated
+from finexl.viper.proxy.posterior import Posterior, fit, moderated, quantile
 from finexl.viper.proxy.rating import Rating
 from finexl.viper.proxy.reference import Reference, built_in
 from finexl.viper.proxy.sight import (
@@ -34,26 +37,27 @@ from finexl.viper.taste import Preferences, Taste
 
 MOST = 4_000
 """Examples: their covariances are held, n × n."""
-NORMAL = 1.959964
-"""95 % of the standard normal distribution lies within."""
+ENDS = (0.025, 0.975)
+"""Of the interval."""
 
 
 @dataclass(frozen=True)
 class Prior:
     """What is believed of people before anything is known of one.
 
-    Chosen by `benchmarks/proxy.py tune`, on simulated people that nothing is scored on.
+    Chosen by `benchmarks/proxy.py tune`, on simulated people that nothing is scored on;
+    docs/viper-proxy.md says where something else than the least log loss decided.
     """
 
-    offset: float = 2.0
+    spreads: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+    """How strong tastes may be, every one as probable."""
+    offset: float = 0.5
     """How much more some people like everything than others."""
-    spread: float = 6.0
-    """How strong tastes are."""
     trust: float = 3.0
     """How far preferences in words are believed."""
     doubt: float = 2.0
     """How much that differs between people."""
-    believed: float = 0.1
+    believed: float = 0.06
     """The share of f's variance that is taken for real: tastes lie in few of the directions in
     which pictures differ, and a prior alike in all of them leaves more open than there is."""
 
@@ -62,18 +66,18 @@ class Prior:
         mean: Array = self.trust * features[:, 0]
         return mean
 
-    def covariances(self, some: Array, others: Array) -> Array:
+    def covariances(self, spread: float, some: Array, others: Array) -> Array:
         """Return the covariances of f, (m, n), of features (m, 1 + d) and (n, 1 + d)."""
-        return self.offset**2 + (some * self._variances(some)) @ others.T
+        return self.offset**2 + (some * self._variances(spread, some)) @ others.T
 
-    def variances(self, features: Array) -> Array:
+    def variances(self, spread: float, features: Array) -> Array:
         """Return the variances of f, (n,)."""
-        variances: Array = self.offset**2 + features**2 @ self._variances(features)
+        variances: Array = self.offset**2 + features**2 @ self._variances(spread, features)
         return variances
 
-    def _variances(self, features: Array) -> Array:
+    def _variances(self, spread: float, features: Array) -> Array:
         """Return those of the coefficients, (1 + d,)."""
-        return np.array([self.doubt**2, *[self.spread**2] * (features.shape[1] - 1)])
+        return np.array([self.doubt**2, *[spread**2] * (features.shape[1] - 1)])
 
 
 PRIOR = Prior()
@@ -87,7 +91,10 @@ class Proxy:
     prior: Prior
     features: Array
     """(n, 1 + d), of the examples."""
-    posterior: Posterior
+    liked: NDArray[np.bool_]
+    """(n,)"""
+    posteriors: tuple[Posterior, ...]
+    """One for each of the prior's spreads."""
 
     @classmethod
     def fit(
@@ -123,13 +130,34 @@ class Proxy:
         sight = Sight(encoder, centre_of(sides, usual.mean), usual.whitening, wanted)
         features = sight.features(np.concatenate(sides))
         judged = np.repeat([True, False], [len(side) for side in sides])
-        kernel = prior.covariances(features, features)
-        return cls(sight, prior, features, fit(prior.mean(features), kernel, judged))
+        mean = prior.mean(features)
+        posteriors = tuple(
+            fit(mean, prior.covariances(spread, features, features), judged)
+            for spread in prior.spreads
+        )
+        return cls(sight, prior, features, judged, posteriors)
 
     @property
     def known(self) -> bool:
         """Whether there is anything to go by."""
         return self.sight.wanted is not None or len(self.features) > 0
+
+    @property
+    def weights(self) -> Array:
+        """How probable each spread is, given the examples, (k,)."""
+        weights: Array = softmax([one.evidence for one in self.posteriors])
+        return weights
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to bear in mind, one sentence each."""
+        if len(set(self.liked)) != 1:
+            return ()
+        given, missing = ("liked", "disliked") if self.liked[0] else ("disliked", "liked")
+        return (
+            f"Only {given} pictures were given, so that all ratings lean that way; some {missing} "
+            "ones would tell much more.",
+        )
 
     def rate(self, pictures: Pictures) -> tuple[Rating, ...]:
         """Return a rating for each picture, or for each row (q, d).
@@ -137,14 +165,24 @@ class Proxy:
         Raises:
             UsageError: rows that are not the encoder's or not finite.
         """
-        features = self.sight.features(rows_of(self.sight.encoder, pictures))
-        cross = self.prior.covariances(features, self.features)
-        mean, variance = self.posterior.at(
-            self.prior.mean(features), cross, self.prior.variances(features)
-        )
-        variance *= self.prior.believed
-        chances, reach = moderated(mean, variance), NORMAL * np.sqrt(variance)
+        means, variances = self.taste(self.sight.features(rows_of(self.sight.encoder, pictures)))
+        chances = 0.5 + self.weights @ (moderated(means, variances) - 0.5)
+        low, high = (expit(quantile(self.weights, means, variances, p)) for p in ENDS)
         return tuple(
-            Rating(float(p), float(min(p, low)), float(max(p, high)), self.known)
-            for p, low, high in zip(chances, expit(mean - reach), expit(mean + reach), strict=True)
+            Rating(float(p), float(min(p, a)), float(max(p, b)), self.known)
+            for p, a, b in zip(chances, low, high, strict=True)
         )
+
+    def taste(self, features: Array) -> tuple[Array, Array]:
+        """Return what f may be of features (q, 1 + d): mean and variance by each spread, (k, q)."""
+        prior = self.prior
+        found = [
+            posterior.at(
+                prior.mean(features),
+                prior.covariances(spread, features, self.features),
+                prior.variances(spread, features),
+            )
+            for spread, posterior in zip(prior.spreads, self.posteriors, strict=True)
+        ]
+        means, variances = np.array(found).transpose(1, 0, 2)
+        return means, prior.believed * variances
