@@ -13,30 +13,29 @@ on half of the seeds, the levels are ranked on the others; the cosine is that of
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from finexl.bench.data.graded import read_levels
+from finexl.bench.experiments.trials import plans_of
 from finexl.concepts.vocabulary import vocabulary
 from finexl.core.orthogonality import unit_rows
-from finexl.encoders import Encoder, load_encoder
-from finexl.images import load_image
+from finexl.encoders import load_encoder
 from finexl.measure import Measure
 
-CONCEPTS = {
-    "smile": ("a smiling face", "visible teeth", "smiling"),
-    "age": ("old", "wrinkled skin", "elderly"),
-    "glasses": ("eyeglasses", "a person wearing glasses"),
-    "beard": ("a beard", "a mustache", "facial hair"),
-    "blond": ("blond hair", "golden hair"),
-    "man": ("a man", "masculine"),
+OTHERWISE = {
+    "a smiling face": ("visible teeth", "smiling"),
+    "old": ("wrinkled skin", "elderly"),
+    "eyeglasses": ("a person wearing glasses",),
+    "a beard": ("a mustache", "facial hair"),
+    "blond hair": ("golden hair",),
+    "a man": ("masculine",),
 }
-"""The first is the one that counts; the others say how much depends on the word."""
+"""What else an aspect may be called: says how much depends on the word."""
 PROMPT = "a portrait photo of a person"
 RESAMPLES = 1000
 
@@ -79,7 +78,7 @@ def by_pictures(pairs: Array, measure: Measure) -> dict[str, float]:
 
 def measured(aspect: str, pairs: Array, measure: Measure) -> dict[str, Any]:
     """Return what is found of one aspect's pair divergences (levels, seeds, d)."""
-    texts = CONCEPTS[aspect]
+    texts = (aspect, *OTHERWISE[aspect])
     vectors = measure.vectors(texts).vectors
     means = pairs.mean(axis=1)
     words = tuple(dict.fromkeys((*texts, *(c.text for c in vocabulary("subject")))))
@@ -115,18 +114,6 @@ def measured(aspect: str, pairs: Array, measure: Measure) -> dict[str, Any]:
     }
 
 
-def rows(encoder: Encoder, folder: Path, names: Sequence[str]) -> Array:
-    """Return the embeddings of a folder's pictures."""
-    return encoder.embed_images([load_image(folder / name) for name in names]).astype(np.float64)
-
-
-def pictures(folder: Path) -> dict[tuple[str, int], str]:
-    """Return a folder's files by prompt and seed."""
-    with (folder / "manifest.jsonl").open(encoding="utf-8") as file:
-        lines = [json.loads(line) for line in file]
-    return {(line["prompt"], line["seed"]): line["file"] for line in lines}
-
-
 def main() -> None:
     """Print a line an aspect."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -135,24 +122,11 @@ def main() -> None:
     asked = parser.parse_args()
     encoder = load_encoder(asked.encoder)
     measure = Measure(encoder, "subspace", (PROMPT,), seed=0)
-    with (asked.faces / "truth.csv").open(encoding="utf-8", newline="") as file:
-        truth = list(csv.DictReader(file))
-    base = pictures(asked.faces / "base")
-    for aspect in dict.fromkeys(row["aspect"] for row in truth):
-        levels = sorted(
-            (row for row in truth if row["aspect"] == aspect and row["level"] != "0"),
-            key=lambda row: int(row["level"]),
-        )
-        made = [pictures(asked.faces / row["folder"]) for row in levels]
-        keys = [key for key in base if all(key in one for one in made)]
-        before = rows(encoder, asked.faces / "base", [base[key] for key in keys])
-        after = [
-            rows(encoder, asked.faces / row["folder"], [one[key] for key in keys])
-            for row, one in zip(levels, made, strict=True)
-        ]
-        pairs = np.stack(after) - before
-        found = {"seeds": len(keys), **measured(aspect, pairs, measure)}
-        print(aspect, json.dumps(found), flush=True)
+    for plan in plans_of("faces", read_levels(asked.faces), encoder, 1):
+        trial = plan.make()
+        pairs = np.stack([model.rows for model in trial.models])
+        found = {"seeds": pairs.shape[1], **measured(plan.name, pairs, measure)}
+        print(plan.name, json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,24 +5,34 @@
 
 The paper's Table 4 edits faces in a diffusion model's latent space (§6.3), which cannot be had
 offline; here a direction is added to w of a StyleGAN2-family generator instead, at level / 10 of
-twice its length for levels 0 to 10. OUT gets a folder a level, with a manifest (prompt, seed), and
-truth.csv: name, aspect, level, folder. Level 0 is the base itself, one folder for all aspects.
-Started again, it goes on where it broke off. The faces are nobody's.
+twice its length for levels 1 to 10. OUT gets the base's folder and one a level, with manifests
+(prompt, seed), and truth.csv, as `finexl bench run --sets` takes it. Started again, it goes on
+where it broke off. The faces are nobody's.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 
+from finexl.bench.data.graded import Aspect
+from finexl.bench.data.layout import BASE, Entry, write_truth
 from finexl.generators import Settings, jobs_of, make_all
 from finexl.generators.gan import load
 
 DIRECTIONS = Path(__file__).parents[1] / "examples" / "models" / "faces"
 PROMPT = "a portrait photo of a person"
-LEVELS = range(11)
+WORDS = {
+    "smile": "a smiling face",
+    "age": "old",
+    "glasses": "eyeglasses",
+    "beard": "a beard",
+    "blond": "blond hair",
+    "man": "a man",
+}
+"""What each direction is called as an aspect."""
+LEVELS = range(1, 11)
 FULL = 2.0
 """The scale of the highest level."""
 
@@ -39,19 +49,18 @@ def main() -> None:
     asked = parser.parse_args()
     jobs = jobs_of([PROMPT], range(asked.seeds))
     settings = Settings(size=asked.size)
-    rows = []
+    make_all(load(f"gan:{asked.model}", settings), jobs, asked.out / BASE, progress=tell)
+    entries = []
     for aspect in asked.aspects.split(","):
         for level in LEVELS:
-            folder = f"{aspect}-{level:02d}" if level else "base"
             scale = FULL * level / max(LEVELS)
-            edit = f"+{DIRECTIONS / aspect}.safetensors@{scale:g}" if level else ""
-            generator = load(f"gan:{asked.model}{edit}", settings)
-            make_all(generator, jobs, asked.out / folder, progress=tell)
-            rows.append((f"{aspect} at level {level}", aspect, level, folder))
-    with (asked.out / "truth.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("name", "aspect", "level", "folder"))
-        writer.writerows(rows)
+            edited = load(
+                f"gan:{asked.model}+{DIRECTIONS / aspect}.safetensors@{scale:g}", settings
+            )
+            folder = f"{aspect}-{level:02d}"
+            make_all(edited, jobs, asked.out / folder, progress=tell)
+            entries.append(Entry(folder, [Aspect(WORDS[aspect], float(level))], folder, BASE))
+    write_truth(asked.out, entries)
 
 
 def tell(what: str, done: int, total: int) -> None:
