@@ -276,6 +276,17 @@ def test_an_empty_catalog_and_no_wish_are_said(tmp_path: Path, searcher: Searche
             searcher.search(catalog, ())
 
 
+def test_that_nobody_shows_what_is_wished_is_said(catalog: Catalog, searcher: Searcher) -> None:
+    shown = searcher.search(catalog, parse_wishes("grainy"))
+    assert not any("next to nothing" in warning for warning in shown.warnings)
+    found = searcher.search(catalog, parse_wishes("legal"))
+    assert not any(reason.agreement > 0 for hit in found.results for reason in hit.reasons)
+    assert any("next to nothing" in warning for warning in found.warnings)
+    # a filter that leaves nobody leaves nothing to say
+    none = searcher.search(catalog, parse_wishes("grainy"), where=Filter(base="other"))
+    assert (none.results, none.warnings) == ((), ())
+
+
 def test_the_json_is_the_schemas(catalog: Catalog, searcher: Searcher) -> None:
     data = searcher.search(catalog, parse_wishes("grainy, less blurry"), limit=2).to_dict()
     assert data["schema"] == "finexl.search/1"
@@ -300,8 +311,9 @@ def test_the_json_is_the_schemas(catalog: Catalog, searcher: Searcher) -> None:
             "No change in “vivid” that could be told from none: +0.40 (95% CI −0.10 to 0.90).",
         ),
         (
-            *("vivid", 1.4, None, False),
-            "More “vivid”, as wished (not counted: unrelated words fit as well): +1.40.",
+            *("vivid", 1.4, (1.2, 1.6), False),
+            "Nothing of “vivid” that unrelated words do not show as well: +1.40 (95% CI 1.20 to "
+            "1.60).",
         ),
     ],
 )

@@ -35,6 +35,10 @@ _REMEMBERED = 10_000
 _TIE = 1e-5
 """Of models that show nothing of the wishes, those come first that lean towards them."""
 _BLOCK = 8192
+_NOTHING = (
+    "None of these models shows more of what is wished than unrelated words show: their order says "
+    "next to nothing."
+)
 
 
 class Searcher:
@@ -84,7 +88,9 @@ class Searcher:
             explained = [catalog.entry(names[i]).explanation for i in best if i in names]
         unrelated = _unrelated(measure)
         hits = [_hit(model, wishes, directions, unrelated) for model in explained]
-        return Found(tuple(hits), searched, (*warnings, *_doubts(explained)))
+        shown = any(reason.agreement > 0 for hit in hits for reason in hit.reasons)
+        nothing = (_NOTHING,) if hits and not shown else ()
+        return Found(tuple(hits), searched, (*warnings, *nothing, *_doubts(explained)))
 
     def like(self, catalog: Catalog, *names: str, where: Filter = EVERY, limit: int = 20) -> Found:
         """Return the models whose change points where that of these models does.

@@ -166,6 +166,11 @@ class Catalog:
         explanation, metadata, added = self._found(name, "explanation, metadata, added")
         return Entry(Explanation.from_json(explanation), _METADATA.validate_json(metadata), added)
 
+    def find(self, name: str) -> Entry | None:
+        """Return the entry of this name, if there is one."""
+        found = self._row("select 1 from models where name = ?", name)
+        return None if found is None else self.entry(name)
+
     def thumbnails(self, name: str) -> tuple[Thumbnail, ...]:
         """Return the entry's small pictures, pair by pair, the base's first."""
         (model,) = self._found(name, "id")
