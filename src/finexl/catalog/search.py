@@ -35,6 +35,7 @@ _REMEMBERED = 10_000
 _TIE = 1e-5
 """Of models that show nothing of the wishes, those come first that lean towards them."""
 _BLOCK = 8192
+_NOBODY = "No model is of this base, family, licence and tag, as they are written in the catalog."
 _NOTHING = (
     "None of these models shows more of what is wished than unrelated words show: their order says "
     "next to nothing."
@@ -89,7 +90,7 @@ class Searcher:
         unrelated = _unrelated(measure)
         hits = [_hit(model, wishes, directions, unrelated) for model in explained]
         shown = any(reason.agreement > 0 for hit in hits for reason in hit.reasons)
-        nothing = (_NOTHING,) if hits and not shown else ()
+        nothing = () if shown else (_NOTHING,) if hits else (_NOBODY,)
         return Found(tuple(hits), searched, (*warnings, *nothing, *_doubts(explained)))
 
     def like(self, catalog: Catalog, *names: str, where: Filter = EVERY, limit: int = 20) -> Found:
@@ -146,7 +147,8 @@ class Searcher:
             raise UsageError(f"No model was measured by {encoder}; there are those of {have}.")
         left = {key.split("@")[0]: n for key, n in counts.items() if key != keys[0]}
         warnings = tuple(
-            f"{n:,} models measured by {name} are not ranked: encoders are never compared."
+            f"{n:,} model{'s' * (n > 1)} measured by {name} {'are' if n > 1 else 'is'} not ranked: "
+            "encoders are never compared."
             for name, n in left.items()
         )
         return keys[0], mirror.by_encoder[keys[0]], warnings
@@ -211,8 +213,9 @@ def matches(effects: NDArray[Any], wishes: Sequence[Wish]) -> NDArray[Any]:
 def leanings(effects: NDArray[Any], wishes: Sequence[Wish]) -> NDArray[Any]:
     """Return (n,), which way models lean that show nothing of the wishes, in (−1, 1)."""
     way, weight = _weighed(wishes)
-    found: NDArray[Any] = (way * weight).astype(effects.dtype) @ effects
-    return found / (1 + np.abs(found))
+    leant = (way * weight).astype(effects.dtype) @ effects
+    found: NDArray[Any] = leant / (1 + np.abs(leant))
+    return found
 
 
 def _weighed(wishes: Sequence[Wish]) -> tuple[Array, Array]:
