@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,33 @@ def test_pairs_that_share_prompts_count_by_prompt(encoder: Embedded) -> None:
     ratio = (shared[1] - shared[0]) / (alone[1] - alone[0])
     expected = stats.t.ppf(0.975, 7) / stats.t.ppf(0.975, 23) * math.sqrt(24 / 8)
     assert ratio == pytest.approx(expected, rel=1e-6)
+
+
+def test_where_it_is_said_which_pairs_share_a_prompt_intervals_are_those_of_prompts(
+    encoder: Embedded,
+) -> None:
+    rng, direction = np.random.default_rng(2), np.ones(encoder.dim)
+    own = rng.normal(size=(8, encoder.dim))  # each prompt's own, beside little from seed to seed
+    rows = np.repeat(own, 3, axis=0) + 0.01 * rng.normal(size=(24, encoder.dim))
+    prompts = tuple(f"prompt {i}" for i in range(8))
+    made = planted("m", rows.mean(axis=0), encoder, pairs=rows, prompts=prompts)
+    which = tuple(i for i in range(8) for _ in range(3))
+    said = replace(made, divergence=replace(made.divergence, pair_prompts=which))
+    found = effects_of(said, direction[None])
+    pairs = said.divergence.pairs
+    assert pairs is not None
+    means = (pairs.astype(float) @ direction).reshape(8, 3).mean(axis=1)
+    expected = stats.t.interval(0.95, 7, found.value[0], stats.sem(means))
+    assert found.ci(0) == pytest.approx(expected, rel=1e-9)
+    # pairs whose prompts are unknown are units of their own
+    some = (*which[:21], None, None, None)
+    found = effects_of(
+        replace(made, divergence=replace(made.divergence, pair_prompts=some)), direction[None]
+    )
+    values = pairs.astype(float) @ direction
+    units = [*means[:7], *values[21:]]
+    expected = stats.t.interval(0.95, 9, found.value[0], stats.sem(units))
+    assert found.ci(0) == pytest.approx(expected, rel=1e-9)
 
 
 def test_what_cannot_be_told_has_no_interval(encoder: Embedded) -> None:

@@ -308,6 +308,24 @@ def test_several_pairs_of_a_prompt_are_no_prompts_of_their_own() -> None:
     assert any("several pairs of a prompt" in w for w in found.warnings)
 
 
+def test_pairs_that_say_their_prompts_are_compared_by_them() -> None:
+    scenes = [f"scene {i}" for i in range(6)]
+    which = (*range(6), *reversed(range(6)))
+
+    def said(name: str, strength: float, seed: int) -> Model:
+        made = model(name, {"vivid": strength}, prompts=scenes, seed=seed)
+        divergence = replace(made.explanation.divergence, pair_prompts=which)
+        return replace(made, explanation=replace(made.explanation, divergence=divergence))
+
+    found = compared(said("A", 0.5, 1), said("B", 0.9, 2))
+    assert found.ground.n == 6
+    assert found.ground.prompts == tuple(scenes)
+    assert found.rows[0].effects[0].ci is not None
+    pairs = np.asarray(said("A", 0.5, 1).explanation.divergence.pairs, np.float64)
+    expected = [(pairs[i] + pairs[11 - i]) / 2 for i in range(6)]
+    assert found.ground.rows[0] == pytest.approx(np.array(expected))
+
+
 def test_models_of_two_encoders_or_decompositions_are_not_compared() -> None:
     a, b = model("A", {"vivid": 0.5}), model("B", {"vivid": 0.5})
     other = replace(b.explanation, encoder=replace(b.explanation.encoder, revision="2"))
