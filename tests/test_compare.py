@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from finexl.catalog.compared import Compared, compare
-from finexl.catalog.ground import ground_of
-from finexl.catalog.models import Model, distinct, load, read_models
-from finexl.catalog.tables import render_markdown, render_terminal
+from finexl.comparing.compared import Compared, compare
+from finexl.comparing.ground import ground_of
+from finexl.comparing.models import Model, distinct, load, read_models
+from finexl.comparing.tables import render_markdown, render_terminal
 from finexl.core.comparison import detect_all, measure
 from finexl.core.divergence import Paired
 from finexl.core.significance import adjusted_p_values, detect, simultaneous_quantile
@@ -257,6 +257,8 @@ def test_without_pairs_there_are_numbers_and_no_certainty() -> None:
     b = model("B", {"vivid": 0.7}, seed=2)
     found = compared(a, b)
     whole = compared(replace(a, explanation=explained("A", {"vivid": 0.5})), b)
+    assert "noise and all" in render_markdown(found)
+    assert "noise and all" not in render_markdown(whole)
     assert [n.value for n in found.rows[0].effects] == pytest.approx(
         [n.value for n in whole.rows[0].effects], rel=1e-3
     )

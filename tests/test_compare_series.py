@@ -15,15 +15,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import finexl.encoders
-from finexl.catalog import ground as grounds
-from finexl.catalog.comparing import Asked, compare_models, positions
-from finexl.catalog.ground import ground_of
-from finexl.catalog.models import read_models
-from finexl.catalog.pictures import faithfulness_of, pictures_of
-from finexl.catalog.said import about_series, about_stack
-from finexl.catalog.series import Series, series_of
-from finexl.catalog.stacks import Stack, stack_of
 from finexl.cli import compare as command
+from finexl.comparing import ground as grounds
+from finexl.comparing.asked import Asked, compare_models, positions
+from finexl.comparing.ground import ground_of
+from finexl.comparing.models import read_models
+from finexl.comparing.pictures import faithfulness_of, pictures_of
+from finexl.comparing.said import about_series, about_stack
+from finexl.comparing.series import Series, series_of
+from finexl.comparing.stacks import Stack, stack_of
 from finexl.core.orthogonality import unit_rows
 from finexl.errors import UsageError
 from finexl.imageset import read_images

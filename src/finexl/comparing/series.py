@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from finexl.catalog.ground import Ground
-from finexl.catalog.number import Number, number_of
-from finexl.catalog.pictures import faithfulness_of
+from finexl.comparing.ground import Ground
+from finexl.comparing.number import Number, number_of
+from finexl.comparing.pictures import faithfulness_of
 from finexl.concepts.vocabulary import Concept
 from finexl.core.lengths import Jackknifed, jackknifed, lengths, means
 from finexl.core.orthogonality import unit_rows

@@ -179,7 +179,7 @@ def rows_by_prompt(model: Model, encoder: Encoder) -> dict[str, Array]:
     if labels is not None:
         return dict(zip(dict.fromkeys(labels), Paired.of(rows, labels).rows, strict=True))
     if model.folder is not None:
-        from finexl.catalog.pictures import pictures_of
+        from finexl.comparing.pictures import pictures_of
 
         found = pictures_of(model, encoder)
         return dict(zip(found.prompts, found.rows, strict=True))
