@@ -283,7 +283,16 @@ def test_several_seeds_of_a_prompt_are_one_where_the_run_says_which(tmp_path: Pa
     assert ground.n == 12
     pairs = np.asarray(models[0].explanation.divergence.pairs, np.float64)
     assert ground.rows[0] == pytest.approx(pairs.reshape(12, 2, DIM).mean(axis=1), abs=1e-3)
-    assert ground_of([replace(m, folder=None) for m in models], encoder=PIXELS).n == 0
+    alone = [replace(model, folder=None) for model in models]
+    np.testing.assert_array_equal(ground_of(alone, encoder=PIXELS).rows[0], ground.rows[0])
+    older = []  # which did not say it themselves
+    for model in models:
+        divergence = replace(model.explanation.divergence, pair_prompts=None)
+        explanation = replace(model.explanation, divergence=divergence)
+        older.append(replace(model, explanation=explanation))
+    found = ground_of(older, encoder=PIXELS)
+    assert found.rows[0] == pytest.approx(ground.rows[0], abs=1e-3)
+    assert ground_of([replace(m, folder=None) for m in older], encoder=PIXELS).n == 0
 
 
 # --- strengths ------------------------------------------------------------------------------------
