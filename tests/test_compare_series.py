@@ -286,10 +286,9 @@ def test_several_seeds_of_a_prompt_are_one_where_the_run_says_which(tmp_path: Pa
     alone = [replace(model, folder=None) for model in models]
     np.testing.assert_array_equal(ground_of(alone, encoder=PIXELS).rows[0], ground.rows[0])
     older = []  # which did not say it themselves
-    for model in models:
-        divergence = replace(model.explanation.divergence, pair_prompts=None)
-        explanation = replace(model.explanation, divergence=divergence)
-        older.append(replace(model, explanation=explanation))
+    for one in models:
+        divergence = replace(one.explanation.divergence, pair_prompts=None)
+        older.append(replace(one, explanation=replace(one.explanation, divergence=divergence)))
     found = ground_of(older, encoder=PIXELS)
     assert found.rows[0] == pytest.approx(ground.rows[0], abs=1e-3)
     assert ground_of([replace(m, folder=None) for m in older], encoder=PIXELS).n == 0
