@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from finexl.errors import UsageError
 
 SCHEMA = "finexl.explanation/1"
 SIGNIFICANT_DIGITS = 6
+_HEAD = f'{{\n "schema": "{SCHEMA}"'
 
 Pairing = Literal["seed", "prompt", "file", "none"]
 """How the images of the two sets were matched; "none": as two unpaired sets."""
@@ -321,6 +323,9 @@ class Explanation:
         Raises:
             UsageError: not JSON, another schema, or a missing, unknown or malformed key.
         """
+        if text[: len(_HEAD)] in (_HEAD, _HEAD.encode()):  # as `to_json` writes it: read once
+            with suppress(ValidationError):
+                return _ADAPTER.validate_json(text)
         try:
             schema = json.loads(text, parse_constant=_refuse)["schema"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -51,6 +51,7 @@ class Searcher:
         self._lengths: dict[str, NDArray[np.float32]] = {}
         self._thresholds: dict[str, NDArray[np.float32]] = {}
         self._measures: dict[str, Measure] = {}
+        self._phrases: dict[str, Array] = {}
         self._known: dict[tuple[str, str], Array] = {}
 
     def search(
@@ -87,8 +88,11 @@ class Searcher:
             best, searched = _best(catalog, vectors, match, where, limit)
             names = catalog.names(best)
             explained = [catalog.entry(names[i]).explanation for i in best if i in names]
-        unrelated = _unrelated(measure)
-        hits = [_hit(model, wishes, directions, unrelated) for model in explained]
+        hits = []
+        if explained:
+            V = np.array([model.divergence.vector for model in explained], dtype=np.float64)
+            usual = _usual(V @ self._unrelated(key, measure).T)
+            hits = [_hit(m, wishes, directions, u) for m, u in zip(explained, usual, strict=True)]
         shown = any(reason.agreement > 0 for hit in hits for reason in hit.reasons)
         nothing = () if shown else (_NOTHING,) if hits else (_NOBODY,)
         return Found(tuple(hits), searched, (*warnings, *nothing, *_doubts(explained)))
@@ -138,7 +142,8 @@ class Searcher:
         mirror = mirror_of(catalog, self._mirror)
         if mirror is not self._mirror:
             self._mirror, self._lengths, self._thresholds = mirror, {}, {}
-        counts = catalog.encoders()
+        counts = {key: len(vectors.ids) for key, vectors in mirror.by_encoder.items()}
+        counts = dict(sorted(counts.items(), key=lambda of: (-of[1], of[0])))  # most models first
         if not counts:
             raise UsageError(f"{catalog.path} is empty; add models with `finexl catalog add`.")
         keys = [key for key in counts if encoder in (None, key, key.split("@")[0])]
@@ -189,13 +194,20 @@ class Searcher:
     def _threshold(self, key: str, vectors: Vectors, measure: Measure) -> NDArray[np.float32]:
         """Return (n,): the effect that each model has along unrelated phrases."""
         if key not in self._thresholds:
-            unrelated = _unrelated(measure).T.astype(np.float32)
+            unrelated = self._unrelated(key, measure).T.astype(np.float32)
             self._thresholds[key] = _by_blocks(vectors.rows, lambda rows: _usual(rows @ unrelated))
         return self._thresholds[key]
 
+    def _unrelated(self, key: str, measure: Measure) -> Array:
+        """Return effects along unrelated phrases as functionals of V_div, (m, d)."""
+        if key not in self._phrases:
+            inside = unit_rows(measure.inside(measure.unrelated))
+            self._phrases[key] = inside @ measure.frame.subspace.matrix / measure.frame.scale
+        return self._phrases[key]
 
-def beyond(effects: NDArray[Any], usual: NDArray[Any]) -> NDArray[Any]:
-    """Return the effects (m, n) without what unrelated phrases show of them (n,)."""
+
+def beyond(effects: NDArray[Any], usual: NDArray[Any] | float) -> NDArray[Any]:
+    """Return the effects (m, n), or (m,), without what unrelated phrases show: (n,), or one."""
     found: NDArray[Any] = effects - np.minimum(np.maximum(effects, -usual), usual)
     return found
 
@@ -222,12 +234,6 @@ def _weighed(wishes: Sequence[Wish]) -> tuple[Array, Array]:
     """Return each wish's way and steepness, and its part of the match."""
     weight = np.array([wish.weight for wish in wishes])
     return np.array([wish.direction / wish.enough for wish in wishes]), weight / weight.sum()
-
-
-def _unrelated(measure: Measure) -> Array:
-    """Return effects along unrelated phrases as functionals of V_div."""
-    frame = measure.frame
-    return unit_rows(measure.inside(measure.unrelated)) @ frame.subspace.matrix / frame.scale
 
 
 def _usual(effects: NDArray[Any]) -> NDArray[Any]:
@@ -259,13 +265,9 @@ def _best(
     return [int(i) for i in ids[top][order]], len(ids)
 
 
-def _hit(
-    explanation: Explanation, wishes: Sequence[Wish], directions: Array, unrelated: Array
-) -> Hit:
+def _hit(explanation: Explanation, wishes: Sequence[Wish], directions: Array, usual: float) -> Hit:
     """Return a model's match with reasons, all with intervals where its pairs are kept."""
     effects = effects_of(explanation, directions)
-    V = np.asarray(explanation.divergence.vector, dtype=np.float64)
-    usual = _usual((unrelated @ V)[None])
     left = beyond(effects.value, usual)
     way, weight = _weighed(wishes)
     agreement = np.tanh(left * way)

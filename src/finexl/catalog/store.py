@@ -257,13 +257,6 @@ class Catalog:
             "select encoder, id, vector from models order by encoder, id"
         )
 
-    def encoders(self) -> dict[str, int]:
-        """Return how many entries each encoder has measured ("name@revision"), most first."""
-        rows = self._database.execute(
-            "select encoder, count(*) from models group by encoder order by 2 desc, 1"
-        )
-        return dict(rows.fetchall())
-
     @contextmanager
     def snapshot(self) -> Iterator[str]:
         """Yield what this state of the catalog is known by; reads within see it alone."""
