@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from catalogued import planted
-from finexl.catalog.models import Model
+from finexl.comparing.models import Model
 from finexl.explanation import Aspect, Explanation, Source
 from planted import DIM, PlantedEncoder, direction
 

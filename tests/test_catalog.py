@@ -17,8 +17,9 @@ from catalogued import planted, scattered
 from finexl.catalog import Card, Catalog, Entry, Filter, Metadata, Thumbnail
 from finexl.catalog.exchange import add_all, export_to, import_from
 from finexl.catalog.metadata import metadata_of
+from finexl.catalog.mirror import mirror_of
 from finexl.catalog.schema import VERSION
-from finexl.errors import UsageError
+from finexl.errors import FinexlError, UsageError
 from finexl.explanation import EncoderId
 
 FAKE = EncoderId("fake", "1")
@@ -143,6 +144,81 @@ def test_verify_finds_what_was_changed_behind_its_back(
         assert words in fault
 
 
+def test_a_catalog_damaged_inside_is_told_in_a_sentence(path: Path) -> None:
+    with Catalog.open(path, create=True) as catalog:
+        for i in range(60):
+            catalog.add(entry(f"model {i}", i))
+    whole = bytearray(path.read_bytes())
+    whole[8_192:] = b"\xaa" * (len(whole) - 8_192)  # the schema is still there
+    path.write_bytes(whole)
+    with Catalog.open(path) as catalog:
+        faults = catalog.verify()
+    assert any("malformed" in fault or "SQLite" in fault for fault in faults)
+    with pytest.raises(FinexlError, match=r"is damaged: .*verify"), Catalog.open(path) as catalog:
+        list(catalog.entries())
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_half_added(path: Path) -> None:
+    with Catalog.open(path, create=True) as catalog:
+        catalog.add(entry("a"))
+
+    def fill() -> None:
+        with Catalog.open(path) as catalog:
+            (pages,) = catalog._database.execute("pragma page_count").fetchone()
+            catalog._database.execute(f"pragma max_page_count = {pages}")  # as on a full disk
+            with catalog.together():
+                for i in range(100):
+                    catalog.add(entry(f"model {i}", i))
+
+    with pytest.raises(FinexlError, match="cannot be read or written: database or disk is full"):
+        fill()
+    with Catalog.open(path) as catalog:
+        assert catalog.count() == 1
+        assert catalog.verify() == []
+
+
+def test_a_vector_of_another_size_is_refused_before_it_mixes_up_all_models(path: Path) -> None:
+    right, d = entry("a"), len(entry("a").explanation.divergence.vector)
+    with Catalog.open(path, create=True) as catalog:
+        catalog.add(right)
+        for size in (0, d // 2, 2 * d):
+            V = np.ones(size, np.float32)
+            divergence = replace(right.explanation.divergence, vector=V, pairs=None)
+            wrong = replace(right.explanation, name="b", divergence=divergence)
+            with pytest.raises(UsageError, match=f"b has {size} numbers"):
+                catalog.add(Entry(wrong))
+        assert catalog.count() == 1
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "insert into models select 7, 'z', digest, base, family, licence, card, metadata, "
+            "explanation, encoder, zeroblob(8), added from models"
+        )
+    database.close()
+    with Catalog.open(path) as catalog, pytest.raises(FinexlError, match="different sizes"):
+        mirror_of(catalog)
+
+
+@pytest.mark.parametrize("name", ["", "n" * 501])
+def test_a_name_that_cannot_be_listed_is_refused(path: Path, name: str) -> None:
+    explanation = replace(entry("a").explanation, name=name)
+    with Catalog.open(path, create=True) as catalog:
+        with pytest.raises(UsageError, match="1 to 500 characters"):
+            catalog.add(Entry(explanation))
+        assert catalog.count() == 0
+
+
+def test_an_export_never_takes_the_place_of_a_catalog(path: Path, tmp_path: Path) -> None:
+    with Catalog.open(path, create=True) as catalog:
+        catalog.add(entry("a"))
+        link = tmp_path / "link.jsonl"
+        link.symlink_to(path)
+        for to in (path, link, path.with_name(path.name + ".vectors"), tmp_path / "e"):
+            with pytest.raises(UsageError, match=r"neither in|itself"):
+                export_to(catalog, to)
+    with Catalog.open(path) as catalog:
+        assert catalog.verify() == []
+
+
 def test_what_is_no_catalog_is_left_alone(tmp_path: Path, path: Path) -> None:
     with pytest.raises(UsageError, match="no catalog"):
         Catalog.open(path)
@@ -211,7 +287,7 @@ def _count(path: Path) -> int:
     try:
         with Catalog.open(path) as catalog:
             return catalog.count()
-    except (UsageError, sqlite3.OperationalError):  # not yet made
+    except FinexlError:  # not yet made
         return 0
 
 
@@ -237,6 +313,17 @@ def test_entries_go_from_one_catalog_into_another(path: Path, tmp_path: Path, su
             assert again.read_bytes() == file.read_bytes()
 
 
+@pytest.mark.parametrize("pair", [-1, 10**30])
+def test_a_thumbnail_of_no_pair_is_refused(path: Path, tmp_path: Path, pair: int) -> None:
+    file = tmp_path / "e.jsonl"
+    with Catalog.open(path, create=True) as catalog:
+        catalog.add(entry("a"), [PICTURE])
+        export_to(catalog, file)
+    file.write_text(file.read_text().replace('"pair": 0', f'"pair": {pair}'))
+    with pytest.raises(UsageError, match=f"line 1 is no entry: .*{pair}"):
+        list(import_from(file))
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -244,6 +331,7 @@ def test_entries_go_from_one_catalog_into_another(path: Path, tmp_path: Path, su
         ("[]", "line 2"),
         ('{"schema": "other"}', "schema 'other'"),
         ('{"schema": "finexl.entry/1"}', "explanation"),
+        ('{"schema": "finexl.entry/1", "explanation": null}', "line 2 is no entry: This is not"),
     ],
 )
 def test_a_damaged_line_is_named_and_nothing_of_its_batch_is_added(

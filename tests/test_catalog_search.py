@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,33 @@ def test_pairs_that_share_prompts_count_by_prompt(encoder: Embedded) -> None:
     assert ratio == pytest.approx(expected, rel=1e-6)
 
 
+def test_where_it_is_said_which_pairs_share_a_prompt_intervals_are_those_of_prompts(
+    encoder: Embedded,
+) -> None:
+    rng, direction = np.random.default_rng(2), np.ones(encoder.dim)
+    own = rng.normal(size=(8, encoder.dim))  # each prompt's own, beside little from seed to seed
+    rows = np.repeat(own, 3, axis=0) + 0.01 * rng.normal(size=(24, encoder.dim))
+    prompts = tuple(f"prompt {i}" for i in range(8))
+    made = planted("m", rows.mean(axis=0), encoder, pairs=rows, prompts=prompts)
+    which = tuple(i for i in range(8) for _ in range(3))
+    said = replace(made, divergence=replace(made.divergence, pair_prompts=which))
+    found = effects_of(said, direction[None])
+    pairs = said.divergence.pairs
+    assert pairs is not None
+    means = (pairs.astype(float) @ direction).reshape(8, 3).mean(axis=1)
+    expected = stats.t.interval(0.95, 7, found.value[0], stats.sem(means))
+    assert found.ci(0) == pytest.approx(expected, rel=1e-9)
+    # pairs whose prompts are unknown are units of their own
+    some = (*which[:21], None, None, None)
+    found = effects_of(
+        replace(made, divergence=replace(made.divergence, pair_prompts=some)), direction[None]
+    )
+    values = pairs.astype(float) @ direction
+    units = [*means[:7], *values[21:]]
+    expected = stats.t.interval(0.95, 9, found.value[0], stats.sem(units))
+    assert found.ci(0) == pytest.approx(expected, rel=1e-9)
+
+
 def test_what_cannot_be_told_has_no_interval(encoder: Embedded) -> None:
     V = np.ones(encoder.dim)
     assert effects_of(planted("m", V, encoder), V[None]).ci(0) is None
@@ -243,7 +271,7 @@ def test_models_of_another_encoder_are_left_out_and_said(
     found = searcher.search(catalog, parse_wishes("grainy"), limit=100)
     assert "foreign" not in [hit.name for hit in found.results]
     assert found.searched == 12
-    assert any("1 models measured by other" in warning for warning in found.warnings)
+    assert any("1 model measured by other is not ranked" in warning for warning in found.warnings)
     with pytest.raises(UsageError, match="different encoders"):
         searcher.like(catalog, "foreign", "weak grainy")
     with pytest.raises(UsageError, match="No model was measured by clip"):
@@ -276,6 +304,17 @@ def test_an_empty_catalog_and_no_wish_are_said(tmp_path: Path, searcher: Searche
             searcher.search(catalog, ())
 
 
+def test_that_nobody_shows_what_is_wished_is_said(catalog: Catalog, searcher: Searcher) -> None:
+    shown = searcher.search(catalog, parse_wishes("grainy"))
+    assert not any("next to nothing" in warning for warning in shown.warnings)
+    found = searcher.search(catalog, parse_wishes("legal"))
+    assert not any(reason.agreement > 0 for hit in found.results for reason in hit.reasons)
+    assert any("next to nothing" in warning for warning in found.warnings)
+    none = searcher.search(catalog, parse_wishes("grainy"), where=Filter(base="other"))
+    assert none.results == ()
+    assert [warning[:18] for warning in none.warnings] == ["No model is of thi"]
+
+
 def test_the_json_is_the_schemas(catalog: Catalog, searcher: Searcher) -> None:
     data = searcher.search(catalog, parse_wishes("grainy, less blurry"), limit=2).to_dict()
     assert data["schema"] == "finexl.search/1"
@@ -300,8 +339,9 @@ def test_the_json_is_the_schemas(catalog: Catalog, searcher: Searcher) -> None:
             "No change in “vivid” that could be told from none: +0.40 (95% CI −0.10 to 0.90).",
         ),
         (
-            *("vivid", 1.4, None, False),
-            "More “vivid”, as wished (not counted: unrelated words fit as well): +1.40.",
+            *("vivid", 1.4, (1.2, 1.6), False),
+            "Nothing of “vivid” that unrelated words do not show as well: +1.40 (95% CI 1.20 to "
+            "1.60).",
         ),
     ],
 )

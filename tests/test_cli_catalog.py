@@ -43,9 +43,26 @@ def test_from_explanations_to_a_ranking(command: Command, explanations: Path) ->
     shown = json.loads(command("catalog", "show", "more", "--json", "-").out)
     assert (shown["metadata"]["licence"], shown["explanation"]["name"]) == ("MIT", "more")
     assert "grainy" in command("catalog", "show", "more").out
+    untested = json.loads((explanations / "more.json").read_text())
+    untested["divergence"] |= {"detected": None, "p_value": None}
+    (explanations / "more.json").write_text(json.dumps(untested))
+    command("catalog", "add", explanations)
+    said = " ".join(command("catalog", "search", "grainy").out.split())
+    assert "Too few pairs to test" in said
+    assert "No difference" not in said
     assert command("catalog", "verify").out == "2 models; all whole.\n"
     assert command("catalog", "remove", "more").code == 0
     assert json.loads(command("catalog", "list", "--json", "-").out)["total"] == 1
+
+
+def test_adding_again_keeps_what_was_said_before(command: Command, explanations: Path) -> None:
+    said = ("--family", "SDXL", "--licence", "MIT", "--tag", "a", "--tag", "b")
+    command("catalog", "add", explanations, *said)
+    ended = command("catalog", "add", explanations, "--json", "-")
+    assert {made["change"] for made in json.loads(ended.out)["models"]} == {"unchanged"}
+    command("catalog", "add", explanations, "--licence", "CC0", "--tag", "c")
+    kept = json.loads(command("catalog", "show", "more", "--json", "-").out)["metadata"]
+    assert (kept["family"], kept["licence"], kept["tags"]) == ("SDXL", "CC0", ["c"])
 
 
 def test_models_are_compared_by_their_names(command: Command, explanations: Path) -> None:
@@ -79,6 +96,21 @@ def test_a_run_is_added_with_its_pictures(command: Command) -> None:
     assert command("catalog", "add", "runs/red", "--catalog", "b.db").code == 0
     shown = json.loads(command("catalog", "show", "red", "--catalog", "b.db", "--json", "-").out)
     assert shown["thumbnails"] == 0
+
+
+def test_explanations_of_many_come_with_their_runs_pictures(command: Command) -> None:
+    draw("base")
+    draw("red", shift=40)
+    Path("list.txt").write_text("base red\n")
+    assert command("explain-many", "list.txt", "--out", "many", "--workers", "1").code == 0
+    ended = command("catalog", "add", "many", "--json", "-")
+    assert json.loads(ended.out)["models"] == [
+        {"name": "red", "change": "added", "source": "many/red.json"}
+    ]
+    assert json.loads(command("catalog", "show", "red", "--json", "-").out)["thumbnails"] == 12
+    # the same explanation alone takes none of them away
+    ended = command("catalog", "add", "many/red.json", "--json", "-")
+    assert json.loads(ended.out)["models"][0]["change"] == "unchanged"
 
 
 def test_a_list_of_models_is_explained_and_what_fails_is_set_aside(command: Command) -> None:

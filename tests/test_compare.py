@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from finexl.catalog.compared import Compared, compare
-from finexl.catalog.ground import ground_of
-from finexl.catalog.models import Model, distinct, load, read_models
-from finexl.catalog.tables import render_markdown, render_terminal
+from finexl.comparing.compared import Compared, compare
+from finexl.comparing.ground import ground_of
+from finexl.comparing.models import Model, distinct, load, read_models
+from finexl.comparing.tables import render_markdown, render_terminal
 from finexl.core.comparison import detect_all, measure
 from finexl.core.divergence import Paired
 from finexl.core.significance import adjusted_p_values, detect, simultaneous_quantile
@@ -257,6 +257,8 @@ def test_without_pairs_there_are_numbers_and_no_certainty() -> None:
     b = model("B", {"vivid": 0.7}, seed=2)
     found = compared(a, b)
     whole = compared(replace(a, explanation=explained("A", {"vivid": 0.5})), b)
+    assert "noise and all" in render_markdown(found)
+    assert "noise and all" not in render_markdown(whole)
     assert [n.value for n in found.rows[0].effects] == pytest.approx(
         [n.value for n in whole.rows[0].effects], rel=1e-3
     )
@@ -306,6 +308,24 @@ def test_several_pairs_of_a_prompt_are_no_prompts_of_their_own() -> None:
     found = compared(a, model("B", {"vivid": 0.5}, prompts=[f"scene {i}" for i in range(6)]))
     assert found.ground.n == 0
     assert any("several pairs of a prompt" in w for w in found.warnings)
+
+
+def test_pairs_that_say_their_prompts_are_compared_by_them() -> None:
+    scenes = [f"scene {i}" for i in range(6)]
+    which = (*range(6), *reversed(range(6)))
+
+    def said(name: str, strength: float, seed: int) -> Model:
+        made = model(name, {"vivid": strength}, prompts=scenes, seed=seed)
+        divergence = replace(made.explanation.divergence, pair_prompts=which)
+        return replace(made, explanation=replace(made.explanation, divergence=divergence))
+
+    found = compared(said("A", 0.5, 1), said("B", 0.9, 2))
+    assert found.ground.n == 6
+    assert found.ground.prompts == tuple(scenes)
+    assert found.rows[0].effects[0].ci is not None
+    pairs = np.asarray(said("A", 0.5, 1).explanation.divergence.pairs, np.float64)
+    expected = [(pairs[i] + pairs[11 - i]) / 2 for i in range(6)]
+    assert found.ground.rows[0] == pytest.approx(np.array(expected))
 
 
 def test_models_of_two_encoders_or_decompositions_are_not_compared() -> None:

@@ -15,15 +15,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import finexl.encoders
-from finexl.catalog import ground as grounds
-from finexl.catalog.comparing import Asked, compare_models, positions
-from finexl.catalog.ground import ground_of
-from finexl.catalog.models import read_models
-from finexl.catalog.pictures import faithfulness_of, pictures_of
-from finexl.catalog.said import about_series, about_stack
-from finexl.catalog.series import Series, series_of
-from finexl.catalog.stacks import Stack, stack_of
 from finexl.cli import compare as command
+from finexl.comparing import ground as grounds
+from finexl.comparing.asked import Asked, compare_models, positions
+from finexl.comparing.ground import ground_of
+from finexl.comparing.models import read_models
+from finexl.comparing.pictures import faithfulness_of, pictures_of
+from finexl.comparing.said import about_series, about_stack
+from finexl.comparing.series import Series, series_of
+from finexl.comparing.stacks import Stack, stack_of
 from finexl.core.orthogonality import unit_rows
 from finexl.errors import UsageError
 from finexl.imageset import read_images
@@ -283,7 +283,15 @@ def test_several_seeds_of_a_prompt_are_one_where_the_run_says_which(tmp_path: Pa
     assert ground.n == 12
     pairs = np.asarray(models[0].explanation.divergence.pairs, np.float64)
     assert ground.rows[0] == pytest.approx(pairs.reshape(12, 2, DIM).mean(axis=1), abs=1e-3)
-    assert ground_of([replace(m, folder=None) for m in models], encoder=PIXELS).n == 0
+    alone = [replace(model, folder=None) for model in models]
+    np.testing.assert_array_equal(ground_of(alone, encoder=PIXELS).rows[0], ground.rows[0])
+    older = []  # which did not say it themselves
+    for one in models:
+        divergence = replace(one.explanation.divergence, pair_prompts=None)
+        older.append(replace(one, explanation=replace(one.explanation, divergence=divergence)))
+    found = ground_of(older, encoder=PIXELS)
+    assert found.rows[0] == pytest.approx(ground.rows[0], abs=1e-3)
+    assert ground_of([replace(m, folder=None) for m in older], encoder=PIXELS).n == 0
 
 
 # --- strengths ------------------------------------------------------------------------------------

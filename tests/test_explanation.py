@@ -243,6 +243,33 @@ def test_a_malformed_key_is_named_in_one_sentence(
     assert SENTENCE.fullmatch(str(caught.value))
 
 
+def test_the_pairs_prompts_are_kept_and_checked() -> None:
+    whole = json.loads(rich().to_json())
+    assert "pair_prompts" not in whole["divergence"]
+    made = rich()
+    assert made.divergence.pairs is not None
+    count = len(made.divergence.pairs)
+    said = replace(
+        made,
+        prompts=replace(made.prompts, texts=("a", "b")),
+        divergence=replace(made.divergence, pair_prompts=(None, *(1,) * (count - 1))),
+    )
+    back = Explanation.from_json(said.to_json())
+    assert back.divergence == said.divergence != made.divergence
+    assert back.to_json() == said.to_json()
+    assert json.loads(said.to_json())["divergence"]["pair_prompts"][:2] == [None, 1]
+
+    def read(which: list[Any]) -> None:
+        Explanation.from_json(changed(lambda d: d["divergence"].update(pair_prompts=which)))
+
+    for which, where in (([0] * (count + 1), "divergence"), (["0"] * count, "divergence.pair_p")):
+        with pytest.raises(UsageError, match=f"explanation's `{where}"):
+            read(which)
+    for place in (-1, 10**6):
+        with pytest.raises(UsageError, match=r"The explanation is wrong: .*not in `prompts.texts`"):
+            read([place] * count)
+
+
 UNKNOWN: dict[str, Callable[[dict[str, Any]], object]] = {
     "at the top": lambda d: d.update(extra=1),
     "in a part": lambda d: d["base"].update(extra=1),

@@ -19,6 +19,7 @@ from finexl.concepts.retrieval import RETRIEVED
 from finexl.concepts.vectors import MAX_PROMPTS, choose_prompts, shortened
 from finexl.concepts.vocabulary import distractors, neutral_prompts, vocabulary
 from finexl.core.decompositions import DECOMPOSITIONS
+from finexl.core.divergence import Paired
 from finexl.encoders.embedded import Embedded
 from finexl.imageset import images_from
 from finexl.operators import apply
@@ -176,6 +177,17 @@ def test_pairs_of_one_prompt_are_one_unit() -> None:
     assert found.prompts.n == 6
     # six units: 2 of 64 sign patterns are as extreme as the data, at the least
     assert found.divergence.p_value == 2 / 64
+    # and the JSON says which pairs these are
+    named = [found.prompts.texts[i] for i in found.divergence.pair_prompts or () if i is not None]
+    assert sorted(named) == sorted(prompts)
+    assert found.divergence.pairs is not None
+    by_prompt = Paired.of(found.divergence.pairs, named).mean
+    np.testing.assert_allclose(by_prompt, found.divergence.vector, atol=1e-3)
+    one_each = explain(
+        drawn(n=12), drawn(50, 12), encoder=FakeEncoder(), only_concepts=FEW,
+        prompts=[f"scene {i}" for i in range(12)], pairing="file",
+    )  # fmt: skip
+    assert one_each.divergence.pair_prompts is None
 
 
 def test_beyond_8_prompts_8_are_drawn_and_the_cosine_is_estimated(

@@ -205,6 +205,16 @@ def test_no_difference_and_too_few_pairs_are_said(encoder: Embedded, tmp_path: P
         assert "No difference from its base detected." in grid
         assert "Too few pairs to test." in grid
         assert "No difference detected (p = 0.40)" in client.get("/model?name=none").text
+        # they keep no pairs: nothing takes the noise out of what they have in common
+        compared = client.get("/compare?model=few&model=none").text
+        assert "noise and all: " in compared
+        assert "noise taken out" not in compared
+
+
+def test_cosines_with_intervals_have_the_noise_taken_out(client: TestClient) -> None:
+    compared = client.get("/compare?model=vivid+one&model=drawn+one").text
+    assert re.search(r"noise taken out: .*interval", compared)
+    assert "noise and all" not in compared
 
 
 def test_a_model_that_is_not_there_is_said_with_those_spelled_alike(client: TestClient) -> None:

@@ -39,6 +39,18 @@ class Evidence:
     opened: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     """Indices of the pictures of the base and of the personalized set that could be opened."""
 
+    @property
+    def pair_prompts(self) -> tuple[int | None, ...] | None:
+        """Each pair's prompt by its place in `prompts`; None where that says nothing.
+
+        It says nothing where every pair has a prompt of its own, or none is known.
+        """
+        if not self.prompts or len(self.prompts) == len(self.pairs):
+            return None
+        place = {prompt: i for i, prompt in enumerate(self.prompts)}
+        found = tuple(place.get(pair.prompt or "") for pair in self.pairs)
+        return found or None
+
 
 def gather(
     compared: Compared,

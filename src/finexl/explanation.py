@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from finexl.errors import UsageError
 
 SCHEMA = "finexl.explanation/1"
 SIGNIFICANT_DIGITS = 6
+_HEAD = f'{{\n "schema": "{SCHEMA}"'
 
 Pairing = Literal["seed", "prompt", "file", "none"]
 """How the images of the two sets were matched; "none": as two unpaired sets."""
@@ -126,12 +128,22 @@ class Divergence:
     vector: Vector
     pairs: PairRows | None = None
     """The pair divergences (n, d), rounded to half precision."""
+    pair_prompts: tuple[int | None, ...] | None = None
+    """Each pair's prompt, as its index in `prompts.texts`; None where it is unknown. All of it is
+    None, and the JSON has no such key, where every pair has a prompt of its own, in order, or no
+    prompt is known."""
 
     def __post_init__(self) -> None:
         if self.pairs is not None:
             d = len(self.vector)
             rows = np.asarray(self.pairs).reshape(-1, d) if d else np.zeros((0, 0), np.float16)
             object.__setattr__(self, "pairs", rows)
+        if self.pair_prompts is not None:
+            pairs = 0 if self.pairs is None else len(self.pairs)
+            if len(self.pair_prompts) != pairs:
+                raise ValueError(
+                    f"prompts of {len(self.pair_prompts)} pairs, and there are {pairs}"
+                )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Divergence) and self._contents() == other._contents()
@@ -142,7 +154,7 @@ class Divergence:
     def _contents(self) -> tuple[object, ...]:
         pairs = None if self.pairs is None else self.pairs.tobytes()
         tests = (self.norm, self.noise_floor, self.detected, self.p_value)
-        return (*tests, self.vector.tobytes(), pairs)
+        return (*tests, self.vector.tobytes(), pairs, self.pair_prompts)
 
 
 @dataclass(frozen=True)
@@ -283,9 +295,16 @@ class Explanation:
     """Where a vision-language model proposed concepts; the JSON has the key only then."""
     schema: Literal["finexl.explanation/1"] = field(default="finexl.explanation/1")
 
+    def __post_init__(self) -> None:
+        named = {i for i in self.divergence.pair_prompts or () if i is not None}
+        if not named <= set(range(len(self.prompts.texts))):
+            raise ValueError("a pair of a prompt that is not in `prompts.texts`")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, keys in the schema's order, floats rounded to 6 digits."""
         data = _ADAPTER.dump_python(self, mode="json")
+        if data["divergence"]["pair_prompts"] is None:
+            del data["divergence"]["pair_prompts"]
         if data["pool"]["alignment"] is None:
             del data["pool"]["alignment"]
         if data["discovery"] is None:
@@ -304,6 +323,9 @@ class Explanation:
         Raises:
             UsageError: not JSON, another schema, or a missing, unknown or malformed key.
         """
+        if text[: len(_HEAD)] in (_HEAD, _HEAD.encode()):  # as `to_json` writes it: read once
+            with suppress(ValidationError):
+                return _ADAPTER.validate_json(text)
         try:
             schema = json.loads(text, parse_constant=_refuse)["schema"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -319,7 +341,8 @@ class Explanation:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise UsageError(f"The explanation's `{where}` is wrong: {first['msg']}.") from error
+            what = f"explanation's `{where}`" if where else "explanation"
+            raise UsageError(f"The {what} is wrong: {first['msg']}.") from error
 
     def _repr_html_(self) -> str:
         from finexl.report.html import render_fragment  # the one import that points the other way

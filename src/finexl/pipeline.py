@@ -226,6 +226,7 @@ def explain_sets(
         chosen=() if apart else found.chosen,
     )
 
+    rows = _halved(evidence.rows)
     along = movement(evidence.rows, mapped.vectors, measure.frame.subspace.matrix)
     aspects, less = aspects_of(analysis, pool, along)
     divergence = Divergence(
@@ -234,7 +235,8 @@ def explain_sets(
         detected=analysis.detected,
         p_value=analysis.p_value,
         vector=evidence.sample.mean.astype(np.float32),
-        pairs=_halved(evidence.rows),
+        pairs=rows,
+        pair_prompts=None if rows is None else evidence.pair_prompts,
     )
     made_with = evidence.prompts or neutral_prompts()
     asked = [*options.concepts, *(options.only_concepts or ()), *options.add]

@@ -58,7 +58,7 @@ def read_additions(
     if is_model(source):
         yield _explained(source, asked, progress, say)
     elif path.is_file():
-        yield Addition(Entry(_read(path)), (), source)
+        yield _alone(path)
     elif (path / ANSWER).is_file():
         yield _of_run(path)
     elif path.is_dir():
@@ -70,6 +70,20 @@ def read_additions(
 def said_of(metadata: Metadata, said: Mapping[str, Any]) -> Metadata:
     """Return the metadata with what somebody says in place of what files say."""
     return replace(metadata, **{key: value for key, value in said.items() if value})
+
+
+def kept_said(addition: Addition, before: Entry, pictures: tuple[Thumbnail, ...]) -> Addition:
+    """Return an addition in the place of an entry, with what it does not say itself.
+
+    What was said of a model stays where nothing else is said, and its pictures where the same
+    explanation comes without any.
+    """
+    usual, now = vars(Metadata()), vars(addition.entry.metadata)
+    said = {key: value for key, value in now.items() if value != usual[key]}
+    entry = replace(addition.entry, metadata=replace(before.metadata, **said))
+    same = entry.explanation.to_json() == before.explanation.to_json()
+    kept = pictures if same and not addition.thumbnails else addition.thumbnails
+    return replace(addition, entry=entry, thumbnails=kept)
 
 
 def base_of(reference: str) -> str | None:
@@ -149,12 +163,16 @@ def _opened(base: ImageSet, personalized: ImageSet, chosen: Pair) -> tuple[Any, 
 
 
 def _of_folder(folder: Path, say: Callable[[str], None]) -> Iterator[Addition]:
-    """Yield the explanations and runs of a folder; other JSON files are named and passed over."""
+    """Yield the explanations and runs of a folder; other JSON files are named and passed over.
+
+    An explanation whose run lies where `finexl explain-many` puts it is taken with its pictures.
+    """
     runs = [path.parent for path in sorted(folder.glob(f"*/{ANSWER}"))]
     found = 0
     for path in sorted(folder.glob("*.json")):
+        run = folder / "runs" / path.stem
         try:
-            addition = Addition(Entry(_read(path)), (), str(path))
+            addition = _beside(path, run) if (run / ANSWER).is_file() else _alone(path)
         except UsageError as error:
             say(f"Passed over: {error}")
             continue
@@ -164,6 +182,17 @@ def _of_folder(folder: Path, say: Callable[[str], None]) -> Iterator[Addition]:
         yield _of_run(run)
     if not found and not runs:
         raise UsageError(f"{folder} holds no explanations (*.json) and no runs.")
+
+
+def _alone(path: Path) -> Addition:
+    return Addition(Entry(_read(path)), (), str(path))
+
+
+def _beside(path: Path, run: Path) -> Addition:
+    """Return an explanation with what its run has; alone, where the run is another's."""
+    alone, whole = _alone(path), _of_run(run)
+    same = whole.entry.explanation.to_json() == alone.entry.explanation.to_json()
+    return replace(whole, source=str(path)) if same else alone
 
 
 def _read(path: Path) -> Explanation:

@@ -21,6 +21,7 @@ from finexl.files import replacing
 SCHEMA = "finexl.entry/1"
 LONGEST_LINE = 64_000_000
 """Bytes of one entry."""
+MOST_PAIRS = 2**31
 AT_ONCE = 200
 """Entries of one transaction, and of one piece of a table."""
 _METADATA: TypeAdapter[Metadata] = TypeAdapter(Metadata)
@@ -33,9 +34,16 @@ def export_to(catalog: Catalog, path: Path, where: Filter = EVERY) -> int:
 
     Args:
         catalog: where they are.
-        path: ends in .parquet (needs pyarrow), or else takes JSON lines.
+        path: ends in .parquet (needs pyarrow) or .jsonl.
         where: which.
+
+    Raises:
+        UsageError: another ending: nothing but such a file is ever replaced, no catalog above all.
     """
+    if path.suffix not in (".jsonl", ".parquet"):
+        raise UsageError(f"{path} ends neither in .jsonl nor in .parquet; give such a name.")
+    if path.exists() and path.samefile(catalog.path):
+        raise UsageError(f"{path} is the catalog itself; give another file.")
     write = _write_table if path.suffix == ".parquet" else _write_lines
     with catalog.snapshot():
         entries = catalog.entries(where)
@@ -94,6 +102,8 @@ def _entry(line: str, where: str) -> Exchanged:
         metadata = _METADATA.validate_json(json.dumps(data["metadata"]))
         thumbnails = tuple(_thumbnail(item) for item in data["thumbnails"])
         return Entry(explanation, metadata, str(data["added"])), thumbnails
+    except UsageError as error:
+        raise UsageError(f"{where} is no entry: {error}") from error
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise UsageError(f"{where} is no entry: {reason}.") from error
@@ -104,10 +114,13 @@ def _entry(line: str, where: str) -> Exchanged:
 def _thumbnail(item: dict[str, Any]) -> Thumbnail:
     if item["side"] not in ("base", "personalized"):
         raise ValueError(f"a thumbnail has side {item['side']!r}")
+    pair = int(item["pair"])
+    if not 0 <= pair < MOST_PAIRS:
+        raise ValueError(f"a thumbnail is of pair {item['pair']}")
     image = base64.b64decode(item["image"], validate=True)
     if image[:4] != b"RIFF" or image[8:12] != b"WEBP":
         raise ValueError("a thumbnail is no WebP picture")
-    return Thumbnail(item["side"], int(item["pair"]), str(item["caption"]), image)
+    return Thumbnail(item["side"], pair, str(item["caption"]), image)
 
 
 def _read_lines(path: Path) -> Iterator[str]:

@@ -88,7 +88,9 @@ def sentence(wish: Wish, effect: float, ci: tuple[float, float] | None, specific
     number = f"{effect:+.2f}".replace("-", "−")
     if ci is not None:
         number += f" (95% CI {ci[0]:.2f} to {ci[1]:.2f})".replace("-", "−")
-    if ci is not None and ci[0] <= 0 <= ci[1]:
+    if not specific:
+        said = f"Nothing of “{wish.concept}” that unrelated words do not show as well"
+    elif ci is not None and ci[0] <= 0 <= ci[1]:
         said = f"No change in “{wish.concept}” that could be told from none"
     else:
         amount = "More" if effect > 0 else "Less"
@@ -97,6 +99,4 @@ def sentence(wish: Wish, effect: float, ci: tuple[float, float] | None, specific
         if towards > 0:
             manner = "as wished" if towards >= wish.enough else "but less than is enough"
         said = f"{amount} “{wish.concept}”, {manner}"
-    if not specific:
-        said += " (not counted: unrelated words fit as well)"
     return f"{said}: {number}."

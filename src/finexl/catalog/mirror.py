@@ -67,6 +67,11 @@ def _gathered(catalog: Catalog) -> dict[str, Vectors]:
     for encoder, rows in groupby(catalog.vectors(), key=lambda row: row[0]):
         listed = [(i, blob) for _, i, blob in rows]
         ids = np.array([i for i, _ in listed], dtype=np.int64)
+        if len({len(blob) for _, blob in listed}) > 1:
+            raise FinexlError(
+                f"{catalog.path} is damaged: vectors of {encoder.split('@')[0]} have different "
+                "sizes; `finexl catalog verify` says which are wrong."
+            )
         joined = np.frombuffer(b"".join(blob for _, blob in listed), dtype="<f4")
         found[encoder] = Vectors(ids, joined.reshape(len(ids), -1))
     return found

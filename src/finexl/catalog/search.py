@@ -35,6 +35,11 @@ _REMEMBERED = 10_000
 _TIE = 1e-5
 """Of models that show nothing of the wishes, those come first that lean towards them."""
 _BLOCK = 8192
+_NOBODY = "No model is of this base, family, licence and tag, as they are written in the catalog."
+_NOTHING = (
+    "None of these models shows more of what is wished than unrelated words show: their order says "
+    "next to nothing."
+)
 
 
 class Searcher:
@@ -46,6 +51,7 @@ class Searcher:
         self._lengths: dict[str, NDArray[np.float32]] = {}
         self._thresholds: dict[str, NDArray[np.float32]] = {}
         self._measures: dict[str, Measure] = {}
+        self._phrases: dict[str, Array] = {}
         self._known: dict[tuple[str, str], Array] = {}
 
     def search(
@@ -82,9 +88,14 @@ class Searcher:
             best, searched = _best(catalog, vectors, match, where, limit)
             names = catalog.names(best)
             explained = [catalog.entry(names[i]).explanation for i in best if i in names]
-        unrelated = _unrelated(measure)
-        hits = [_hit(model, wishes, directions, unrelated) for model in explained]
-        return Found(tuple(hits), searched, (*warnings, *_doubts(explained)))
+        hits = []
+        if explained:
+            V = np.array([model.divergence.vector for model in explained], dtype=np.float64)
+            usual = _usual(V @ self._unrelated(key, measure).T)
+            hits = [_hit(m, wishes, directions, u) for m, u in zip(explained, usual, strict=True)]
+        shown = any(reason.agreement > 0 for hit in hits for reason in hit.reasons)
+        nothing = () if shown else (_NOTHING,) if hits else (_NOBODY,)
+        return Found(tuple(hits), searched, (*warnings, *nothing, *_doubts(explained)))
 
     def like(self, catalog: Catalog, *names: str, where: Filter = EVERY, limit: int = 20) -> Found:
         """Return the models whose change points where that of these models does.
@@ -131,7 +142,8 @@ class Searcher:
         mirror = mirror_of(catalog, self._mirror)
         if mirror is not self._mirror:
             self._mirror, self._lengths, self._thresholds = mirror, {}, {}
-        counts = catalog.encoders()
+        counts = {key: len(vectors.ids) for key, vectors in mirror.by_encoder.items()}
+        counts = dict(sorted(counts.items(), key=lambda of: (-of[1], of[0])))  # most models first
         if not counts:
             raise UsageError(f"{catalog.path} is empty; add models with `finexl catalog add`.")
         keys = [key for key in counts if encoder in (None, key, key.split("@")[0])]
@@ -140,7 +152,8 @@ class Searcher:
             raise UsageError(f"No model was measured by {encoder}; there are those of {have}.")
         left = {key.split("@")[0]: n for key, n in counts.items() if key != keys[0]}
         warnings = tuple(
-            f"{n:,} models measured by {name} are not ranked: encoders are never compared."
+            f"{n:,} model{'s' * (n > 1)} measured by {name} {'are' if n > 1 else 'is'} not ranked: "
+            "encoders are never compared."
             for name, n in left.items()
         )
         return keys[0], mirror.by_encoder[keys[0]], warnings
@@ -181,13 +194,20 @@ class Searcher:
     def _threshold(self, key: str, vectors: Vectors, measure: Measure) -> NDArray[np.float32]:
         """Return (n,): the effect that each model has along unrelated phrases."""
         if key not in self._thresholds:
-            unrelated = _unrelated(measure).T.astype(np.float32)
+            unrelated = self._unrelated(key, measure).T.astype(np.float32)
             self._thresholds[key] = _by_blocks(vectors.rows, lambda rows: _usual(rows @ unrelated))
         return self._thresholds[key]
 
+    def _unrelated(self, key: str, measure: Measure) -> Array:
+        """Return effects along unrelated phrases as functionals of V_div, (m, d)."""
+        if key not in self._phrases:
+            inside = unit_rows(measure.inside(measure.unrelated))
+            self._phrases[key] = inside @ measure.frame.subspace.matrix / measure.frame.scale
+        return self._phrases[key]
 
-def beyond(effects: NDArray[Any], usual: NDArray[Any]) -> NDArray[Any]:
-    """Return the effects (m, n) without what unrelated phrases show of them (n,)."""
+
+def beyond(effects: NDArray[Any], usual: NDArray[Any] | float) -> NDArray[Any]:
+    """Return the effects (m, n), or (m,), without what unrelated phrases show: (n,), or one."""
     found: NDArray[Any] = effects - np.minimum(np.maximum(effects, -usual), usual)
     return found
 
@@ -205,20 +225,15 @@ def matches(effects: NDArray[Any], wishes: Sequence[Wish]) -> NDArray[Any]:
 def leanings(effects: NDArray[Any], wishes: Sequence[Wish]) -> NDArray[Any]:
     """Return (n,), which way models lean that show nothing of the wishes, in (−1, 1)."""
     way, weight = _weighed(wishes)
-    found: NDArray[Any] = (way * weight).astype(effects.dtype) @ effects
-    return found / (1 + np.abs(found))
+    leant = (way * weight).astype(effects.dtype) @ effects
+    found: NDArray[Any] = leant / (1 + np.abs(leant))
+    return found
 
 
 def _weighed(wishes: Sequence[Wish]) -> tuple[Array, Array]:
     """Return each wish's way and steepness, and its part of the match."""
     weight = np.array([wish.weight for wish in wishes])
     return np.array([wish.direction / wish.enough for wish in wishes]), weight / weight.sum()
-
-
-def _unrelated(measure: Measure) -> Array:
-    """Return effects along unrelated phrases as functionals of V_div."""
-    frame = measure.frame
-    return unit_rows(measure.inside(measure.unrelated)) @ frame.subspace.matrix / frame.scale
 
 
 def _usual(effects: NDArray[Any]) -> NDArray[Any]:
@@ -250,13 +265,9 @@ def _best(
     return [int(i) for i in ids[top][order]], len(ids)
 
 
-def _hit(
-    explanation: Explanation, wishes: Sequence[Wish], directions: Array, unrelated: Array
-) -> Hit:
+def _hit(explanation: Explanation, wishes: Sequence[Wish], directions: Array, usual: float) -> Hit:
     """Return a model's match with reasons, all with intervals where its pairs are kept."""
     effects = effects_of(explanation, directions)
-    V = np.asarray(explanation.divergence.vector, dtype=np.float64)
-    usual = _usual((unrelated @ V)[None])
     left = beyond(effects.value, usual)
     way, weight = _weighed(wishes)
     agreement = np.tanh(left * way)

@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ Change = Literal["added", "replaced", "unchanged"]
 
 _WAIT = 60.0
 """Seconds to wait while another process writes."""
+LONGEST_NAME = 500
 _NEAR = 20_000
 """Names that are searched for one that is spelled alike."""
 _CARD: TypeAdapter[Card] = TypeAdapter(Card)
@@ -68,6 +69,11 @@ class Catalog:
             database.execute("pragma journal_mode = wal")
             database.execute("pragma synchronous = normal")
             database.execute("pragma foreign_keys = on")
+        except sqlite3.OperationalError as error:  # locked, or nothing can be written beside it
+            database.close()
+            raise UsageError(
+                f"{path} cannot be opened: {error}; the file and its folder have to be writable."
+            ) from error
         except sqlite3.DatabaseError as error:
             database.close()
             raise UsageError(f"{path} is no catalog, or is damaged: {error}.") from error
@@ -85,7 +91,14 @@ class Catalog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        with suppress(sqlite3.Error):
+            self.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise FinexlError(f"{self.path} cannot be read or written: {error}.") from error
+        if isinstance(error, sqlite3.DatabaseError):
+            raise FinexlError(
+                f"{self.path} is damaged: {error}; `finexl catalog verify` says what is left of it."
+            ) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -110,7 +123,16 @@ class Catalog:
             raise
 
     def add(self, entry: Entry, thumbnails: Sequence[Thumbnail] = ()) -> Change:
-        """Add an entry, in place of the one of the same name if there is one."""
+        """Add an entry, in place of the one of the same name if there is one.
+
+        Raises:
+            UsageError: it has no name that can be listed, or no V_div of its encoder's size.
+        """
+        if not 0 < len(entry.name) <= LONGEST_NAME:
+            raise UsageError(
+                f"A model's name has 1 to {LONGEST_NAME} characters, not {len(entry.name):,}; give "
+                "it another with --name."
+            )
         explanation = entry.explanation.to_json()
         metadata = _METADATA.dump_json(entry.metadata).decode()
         entry = replace(entry, explanation=Explanation.from_json(explanation))  # digits as kept
@@ -128,6 +150,7 @@ class Catalog:
                 return "unchanged"
             if before is not None:
                 self._forget(before[0])
+            self._check_size(entry.explanation)
             model = self._database.execute(
                 "insert into models (name, digest, base, family, licence, card, metadata, "
                 "explanation, encoder, vector, added) values (?,?,?,?,?,?,?,?,?,?,?)",
@@ -165,6 +188,11 @@ class Catalog:
         """
         explanation, metadata, added = self._found(name, "explanation, metadata, added")
         return Entry(Explanation.from_json(explanation), _METADATA.validate_json(metadata), added)
+
+    def find(self, name: str) -> Entry | None:
+        """Return the entry of this name, if there is one."""
+        found = self._row("select 1 from models where name = ?", name)
+        return None if found is None else self.entry(name)
 
     def thumbnails(self, name: str) -> tuple[Thumbnail, ...]:
         """Return the entry's small pictures, pair by pair, the base's first."""
@@ -229,13 +257,6 @@ class Catalog:
             "select encoder, id, vector from models order by encoder, id"
         )
 
-    def encoders(self) -> dict[str, int]:
-        """Return how many entries each encoder has measured ("name@revision"), most first."""
-        rows = self._database.execute(
-            "select encoder, count(*) from models group by encoder order by 2 desc, 1"
-        )
-        return dict(rows.fetchall())
-
     @contextmanager
     def snapshot(self) -> Iterator[str]:
         """Yield what this state of the catalog is known by; reads within see it alone."""
@@ -251,20 +272,33 @@ class Catalog:
 
     def verify(self) -> list[str]:
         """Return what is wrong with the file, a sentence each; nothing where it is whole."""
-        found = [
-            f"SQLite: {row[0]}."
-            for row in self._database.execute("pragma integrity_check")
-            if row[0] != "ok"
-        ]
+        found: list[str] = []
+        for check in (self._structure, self._belonging, self._contents):
+            try:
+                found += check()
+            except sqlite3.DatabaseError as error:  # noqa: PERF203 - each may be damaged alone
+                found.append(f"SQLite: {error}.")
+        return list(dict.fromkeys(found))
+
+    def _structure(self) -> Iterator[str]:
+        for (found,) in self._database.execute("pragma integrity_check"):
+            if found != "ok":
+                yield f"SQLite: {found}."
+
+    def _belonging(self) -> Iterator[str]:
         strays = self._database.execute("pragma foreign_key_check").fetchall()
-        found += [f"{len(strays)} tags or thumbnails belong to no model."] * bool(strays)
+        if strays:
+            yield f"{len(strays)} tags or thumbnails belong to no model."
         listed = self._row("select count(*), coalesce(sum(id), 0) from models")
         worded = self._row("select count(*), coalesce(sum(rowid), 0) from words")
-        found += ["The words for searching do not match the models."] * (listed != worded)
+        if listed != worded:
+            yield "The words for searching do not match the models."
+
+    def _contents(self) -> Iterator[str]:
         for (name,) in self._database.execute("select name from models order by id").fetchall():
             reason = self._doubt(name)
-            found += [f"{printable(name)}: {reason}."] * bool(reason)
-        return found
+            if reason:
+                yield f"{printable(name)}: {reason}."
 
     def _doubt(self, name: str) -> str:
         """Return what is wrong with an entry; empty where it is whole."""
@@ -272,6 +306,8 @@ class Catalog:
             entry = self.entry(name)
         except (UsageError, ValidationError) as error:
             return str(error).rstrip(".")
+        except sqlite3.DatabaseError as error:
+            return f"it cannot be read ({error})"
         digest, card, vector, encoder = self._found(name, "digest, card, vector, encoder")
         explanation, metadata = entry.explanation.to_json(), _METADATA.dump_json(entry.metadata)
         pictures = [_key(t) for t in self.thumbnails(name)]
@@ -301,6 +337,16 @@ class Catalog:
     def _forget(self, model: int) -> None:
         self._database.execute("delete from words where rowid = ?", (model,))
         self._database.execute("delete from models where id = ?", (model,))
+
+    def _check_size(self, explanation: Explanation) -> None:
+        """Refuse a V_div that cannot be one of its encoder's: all models would get mixed up."""
+        size, encoder = len(explanation.divergence.vector), _encoder(explanation)
+        other = self._row("select length(vector) from models where encoder = ? limit 1", encoder)
+        if size == 0 or (other is not None and other[0] != 4 * size):
+            raise UsageError(
+                f"V_div of {printable(explanation.name)} has {size:,} numbers, which is not what "
+                f"{explanation.encoder.name} gives; explain it anew."
+            )
 
     def _count_change(self) -> None:
         self._database.execute(

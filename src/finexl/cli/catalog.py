@@ -98,7 +98,7 @@ def add(
     failed.jsonl there, the rest is added, and the command ends with 1.
     """
     from finexl.catalog import Catalog
-    from finexl.catalog.adding import read_additions
+    from finexl.catalog.adding import kept_said, read_additions
     from finexl.images import printable
 
     del debug  # looked for by `main`, which is where errors end
@@ -134,6 +134,9 @@ def add(
             _check_distinct(found, name)
             with opened.together():
                 for a in found:
+                    before = opened.find(a.entry.name)
+                    if before is not None:
+                        a = kept_said(a, before, opened.thumbnails(a.entry.name))
                     change = opened.add(a.entry, a.thumbnails)
                     rows.append((a.entry.name, change, a.source))
     keys = ("name", "change", "source")
@@ -399,12 +402,16 @@ def _check_distinct(found: list[Addition], name: str | None) -> None:
 
 def deliver_found(found: Found, json: str | None, reasons: int | None = None) -> None:
     """Print a ranking with each model's first reasons; or JSON, with all of them."""
+    doubt = {
+        True: "",
+        False: " No difference from its base is detected.",
+        None: " Too few pairs to test whether it differs from its base.",
+    }
     rows = [
         (
             hit.name,
             f"{hit.match:+.2f}" + _interval(hit.ci),
-            " ".join(reason.sentence for reason in hit.reasons[:reasons])
-            + ("" if hit.detected else " No difference from its base is detected."),
+            " ".join(reason.sentence for reason in hit.reasons[:reasons]) + doubt[hit.detected],
         )
         for hit in found.results
     ]

@@ -87,8 +87,8 @@ def compare(
     debug: DebugOption = False,
 ) -> None:
     """Compare explained models: aspects, certain differences, duplicates, checkpoints, stacks."""
-    from finexl.catalog.comparing import Asked, compare_models
-    from finexl.catalog.tables import render_markdown, render_terminal
+    from finexl.comparing.asked import Asked, compare_models
+    from finexl.comparing.tables import render_markdown, render_terminal
     from finexl.files import check_writable, write_atomic
 
     del debug  # looked for by `main`, which is where errors end

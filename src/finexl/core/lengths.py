@@ -61,14 +61,19 @@ def lengths(rows: Array) -> Array:
     return found
 
 
-def jackknifed(found: Array) -> Jackknifed:
-    """Return a number's interval from itself and what it is without each prompt, (1 + n,)."""
+def jackknifed(found: Array, looks: int = 1) -> Jackknifed:
+    """Return a number's interval from itself and what it is without each prompt, (1 + n,).
+
+    Args:
+        found: the number, from all prompts and from all but each.
+        looks: how many such numbers are looked at; their intervals hold for all of them together.
+    """
     value, without = found[0], found[1:]
     n = len(without)
     if n < 2 or not np.isfinite(found).all():
         return Jackknifed(np.nan, np.nan, np.nan)
     error = np.sqrt((n - 1.0) / n * ((without - without.mean()) ** 2).sum())
-    margin = _student(n - 1.0, 0.5 + LEVEL / 2) * error
+    margin = _student(n - 1.0, 1.0 - (1.0 - LEVEL) / (2 * looks)) * error
     return Jackknifed(float(value), float(value - margin), float(value + margin))
 
 

@@ -102,36 +102,43 @@ def half_at(at: Array, moved: Array, rng: np.random.Generator) -> tuple[float, f
     return float(crossed[0]), float(ends[0]), float(ends[1])
 
 
-def flat(strength: Array) -> list[bool]:
-    """Return at which points the effects are flat, (S, 1 + n); the last has nothing to come.
+def flat_from(strength: Array) -> int | None:
+    """Return from which point on the effects are flat, (S, 1 + n); None: before the last, nowhere.
 
     That effects have not been seen to grow is not enough: it has to be certain (one-sided 97.5 %)
-    that at most a tenth of what they end at is still to come.
+    that at most a tenth of what they end at is still to come, there and at every later point. So
+    points are tested from the last one back, and many of them make no error more likely.
     """
-    left = [jackknifed(1.0 - _part(of, strength[-1])) for of in strength[:-1]]
-    return [one.high <= FLAT for one in left]
+    found = None
+    for s in range(len(strength) - 2, -1, -1):
+        if not jackknifed(1.0 - _part(strength[s], strength[-1])).high <= FLAT:
+            break
+        found = s
+    return found
 
 
 def onset(strength: Array, rest: Array, faithful: Array | None) -> Onset | None:
     """Return where over-training sets in; None where there is no sign of it.
 
-    It is the first point from which on the effects of the aspects are flat, while the movement
-    beside them certainly grows by more than a tenth, or prompt faithfulness certainly falls.
+    It is the point from which on the effects of the aspects are flat, if from there to the last the
+    movement beside them certainly grows by more than a tenth, or prompt faithfulness certainly
+    falls. One point is asked, not each of those after it: of many checkpoints one would say so by
+    chance.
 
     Args:
         strength: (S, 1 + n), the mean effect of the aspects, each the way it ends.
         rest: (S, 1 + n), the length of V_div beside them.
         faithful: (S, 1 + n), the part of the base's prompt faithfulness that is kept.
     """
-    for s in np.flatnonzero(flat(strength)).tolist():
-        found = Onset(
-            s,
-            jackknifed(_part(rest[-1], rest[s]) - 1.0),
-            None if faithful is None else jackknifed(faithful[-1] - faithful[s]),
-        )
-        if found.grows or found.falls:
-            return found
-    return None
+    s = flat_from(strength)
+    if s is None:
+        return None
+    found = Onset(
+        s,
+        jackknifed(_part(rest[-1], rest[s]) - 1.0),
+        None if faithful is None else jackknifed(faithful[-1] - faithful[s]),
+    )
+    return found if found.grows or found.falls else None
 
 
 def usable(
@@ -141,6 +148,9 @@ def usable(
     tolerance: float = TOLERANCE,
 ) -> Range:
     """Return the usable strengths, of ascending ones.
+
+    Harm is certain with 95 % confidence for all strengths together: the more are tried, the more it
+    takes to say of one of them that it harms.
 
     Args:
         detected: whether each strength's change is.
@@ -153,12 +163,13 @@ def usable(
     if first is None:
         return Range(None, None, None, None)
     points = range(first, len(detected))
+    looks = len(points)
     damaged = jumped = None
     if faithful is not None:
-        lost = (s for s in points if jackknifed(faithful[s]).high < 1.0 - tolerance)
+        lost = (s for s in points if jackknifed(faithful[s], looks).high < 1.0 - tolerance)
         damaged = next(lost, None)
     if share is not None:
-        jumps = (s for s in points if jackknifed(share[s] - share[first]).low > JUMP)
+        jumps = (s for s in points if jackknifed(share[s] - share[first], looks).low > JUMP)
         jumped = next(jumps, None)
     ends = [s - 1 for s in (damaged, jumped) if s is not None]
     last = min(ends, default=None if faithful is None else len(detected) - 1)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from finexl.catalog import Entry
-from finexl.catalog.said import about_alike
+from finexl.comparing.said import about_alike
 from finexl.errors import FinexlError
 from finexl.explanation import Explanation
 from finexl.web.pages import render

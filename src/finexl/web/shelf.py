@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from finexl.catalog import Card, Catalog, Entry, Filter, Found, Searcher, Wish
-from finexl.catalog.compared import Compared, compare
-from finexl.catalog.ground import ground_of
-from finexl.catalog.models import Model
+from finexl.comparing.compared import Compared, compare
+from finexl.comparing.ground import ground_of
+from finexl.comparing.models import Model
 from finexl.errors import UsageError
 
 SLIDERS = 8
@@ -75,7 +75,7 @@ class Shelf:
             return self._searcher.like(catalog, name, where=where, limit=limit)
 
     def compare(self, names: Sequence[str]) -> Compared:
-        """Return models beside each other; see `finexl.catalog.compared.compare`."""
+        """Return models beside each other; see `finexl.comparing.compared.compare`."""
         with self.opened() as catalog:
             models = [Model(name, self.entry(catalog, name).explanation) for name in names]
         with self._one_comparison:

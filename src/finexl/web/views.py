@@ -12,8 +12,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, Stric
 from markupsafe import Markup
 
 from finexl.catalog import Card, Hit, Thumbnail, Wish
-from finexl.catalog.compared import Compared
-from finexl.catalog.number import Number
+from finexl.comparing.compared import Compared
+from finexl.comparing.number import Number
 from finexl.explanation import Aspect, Explanation
 from finexl.report import chart, numbers, wording
 from finexl.report.html import PAIRS_PER_ASPECT

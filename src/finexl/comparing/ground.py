@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finexl.catalog.models import Model, Rows, common_rows
+from finexl.comparing.models import Model, Rows, common_rows
 from finexl.concepts.vocabulary import Concept, concept_from, vocabulary
 from finexl.core.comparison import Numbers, measure, shared_support
 from finexl.core.decompositions import DECOMPOSITIONS

@@ -9,13 +9,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from finexl.catalog.ground import Ground
-from finexl.catalog.number import Number, number_of
-from finexl.catalog.pictures import faithfulness_of
+from finexl.comparing.ground import Ground
+from finexl.comparing.number import Number, number_of
+from finexl.comparing.pictures import faithfulness_of
 from finexl.concepts.vocabulary import Concept
 from finexl.core.lengths import Jackknifed, jackknifed, lengths, means
 from finexl.core.orthogonality import unit_rows
-from finexl.core.series import TOLERANCE, Onset, Range, flat, half_at, learned_at, onset, usable
+from finexl.core.series import (
+    TOLERANCE,
+    Onset,
+    Range,
+    flat_from,
+    half_at,
+    learned_at,
+    onset,
+    usable,
+)
 from finexl.core.significance import ALPHA
 from finexl.errors import UsageError
 
@@ -121,7 +130,7 @@ def series_of(
     kept, cosines, warnings = _faithfulness(ground)
     tables = [aspects, beside, share, kept, cosines]
     tables = [table if ground.testable else None for table in tables]
-    flats = flat(aspects) if aspects is not None else []
+    flat = flat_from(aspects) if aspects is not None else None
     detected = [model.explanation.divergence.detected for model in ground.models]
     return Series(
         kind,
@@ -136,7 +145,7 @@ def series_of(
             for s, model in enumerate(ground.models)
         ),
         _learned(ground, places, moved, numbers.value, numbers.q_values),
-        at[flats.index(True)] if True in flats else None,
+        None if flat is None else at[flat],
         onset(aspects, beside, kept) if kind == "step" and aspects is not None else None,
         usable(detected, share, kept, tolerance) if kind == "strength" else None,
         tolerance,

@@ -32,7 +32,7 @@ from finexl.runs import Run
 from finexl.sources import is_model
 
 if TYPE_CHECKING:
-    from finexl.catalog.models import Model
+    from finexl.comparing.models import Model
 
 Array = NDArray[np.float64]
 

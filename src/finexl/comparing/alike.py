@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from finexl.catalog.ground import Ground
+from finexl.comparing.ground import Ground
 from finexl.core.comparison import detect_all
 from finexl.core.lengths import cosine, lengths, longest
 from finexl.core.significance import ALPHA
@@ -26,7 +26,8 @@ class Alike:
 
     models: tuple[str, str]
     cosine: float | None
-    """cos of their V_div in the encoder's space, noise taken out, in [−1, 1]."""
+    """cos of their V_div in the encoder's space, in [−1, 1]: with the noise taken out where there
+    is an interval, and else of V_div as they are, noise and all."""
     ci: tuple[float, float] | None
     at_most: float | None
     """What cannot be excluded: the most that they differ by, with 95 % confidence, as a part of the

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from finexl.catalog.alike import Alike, alike
-from finexl.catalog.ground import Ground
-from finexl.catalog.number import Number, table_of
-from finexl.catalog.said import about_alike, about_series, about_stack, amount, more_of
+from finexl.comparing.alike import Alike, alike
+from finexl.comparing.ground import Ground
+from finexl.comparing.number import Number, table_of
+from finexl.comparing.said import about_alike, about_series, about_stack, amount, more_of
 from finexl.concepts.vocabulary import Concept
 from finexl.core.comparison import Comparison, compare_models
 from finexl.explanation import rounded
 
 if TYPE_CHECKING:
-    from finexl.catalog.series import Series
-    from finexl.catalog.stacks import Stack
+    from finexl.comparing.series import Series
+    from finexl.comparing.stacks import Stack
 
 SCHEMA = "finexl.comparison/1"
 By = Literal["effect", "score"]

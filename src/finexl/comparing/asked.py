@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from finexl.catalog.compared import By, Compared, compare
-from finexl.catalog.ground import MOST, Ground, ground_of
-from finexl.catalog.models import Model, read_models
-from finexl.catalog.series import Kind, series_of
-from finexl.catalog.stacks import stack_of
+from finexl.comparing.compared import By, Compared, compare
+from finexl.comparing.ground import MOST, Ground, ground_of
+from finexl.comparing.models import Model, read_models
+from finexl.comparing.series import Kind, series_of
+from finexl.comparing.stacks import stack_of
 from finexl.concepts.vocabulary import read_concepts
 from finexl.core.series import TOLERANCE
 from finexl.encoders import Encoder

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from finexl.catalog.effects import prompt_of_each
 from finexl.catalog.store import Catalog
+from finexl.core.divergence import Paired
 from finexl.core.significance import MIN_PROMPTS
 from finexl.encoders import Encoder
 from finexl.errors import UsageError
@@ -142,7 +144,8 @@ def common_rows(models: Sequence[Model], encoder: Encoder) -> Rows:
                     "have; numbers differ from those of their explanations."
                 )
             each = [np.array([table[label] for label in shared]) for table in tables.values()]
-            texts = tuple(shared) if all(map(_own, models)) else ()
+            known = set(models[0].explanation.prompts.texts)
+            texts = tuple(t for t in shared if t in known) if all(map(_own, models)) else ()
             return Rows(tuple(each), texts, True, tuple(warnings))
         warnings.append(
             f"The models have {len(shared):,} known prompts in common: how different prompts are "
@@ -170,13 +173,13 @@ def rows_by_prompt(model: Model, encoder: Encoder) -> dict[str, Array]:
     if pairs is None or not len(pairs) or len(pairs) != explanation.n_pairs:
         raise UsageError(f"{model.name} keeps no pair divergences.")
     rows = np.asarray(pairs, dtype=np.float64)
-    texts = explanation.prompts.texts
     if not _own(model):
         return {f"{explanation.base.digest} {i}": row for i, row in enumerate(rows)}
-    if len(texts) == len(rows):
-        return dict(zip(texts, rows, strict=True))
+    labels = prompt_of_each(explanation)
+    if labels is not None:
+        return dict(zip(dict.fromkeys(labels), Paired.of(rows, labels).rows, strict=True))
     if model.folder is not None:
-        from finexl.catalog.pictures import pictures_of
+        from finexl.comparing.pictures import pictures_of
 
         found = pictures_of(model, encoder)
         return dict(zip(found.prompts, found.rows, strict=True))

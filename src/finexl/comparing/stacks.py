@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from finexl.catalog.ground import Ground
-from finexl.catalog.number import Number, number_of, table_of
+from finexl.comparing.ground import Ground
+from finexl.comparing.number import Number, number_of, table_of
 from finexl.concepts.vocabulary import Concept
 from finexl.core.comparison import detect_all
 from finexl.core.lengths import jackknifed, lengths

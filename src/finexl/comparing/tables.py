@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finexl.catalog.alike import Alike
-from finexl.catalog.compared import Compared
-from finexl.catalog.number import Number
-from finexl.catalog.series import Series
-from finexl.catalog.stacks import Stack
+from finexl.comparing.alike import Alike
+from finexl.comparing.compared import Compared
+from finexl.comparing.number import Number
+from finexl.comparing.series import Series
+from finexl.comparing.stacks import Stack
 from finexl.report import numbers
 from finexl.report.markdown import escape
 from finexl.report.wording import plain
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # loaded when something is printed
 HEADING = "## How these models compare (FineXL)"
 MOST_PAIRS = 15
 _LEGEND = "* significant: q is at most 0.05, over all concepts and models that were looked at."
+_NOISY = "A cosine without an interval is of the changes as they are, noise and all."
 _POINTS = (
     "Aspects: the mean effect of those that are significant at the end, each the way it ends. "
     "Beside: the length of all other movement. Left: what the concepts leave unexplained. Prompts: "
@@ -72,11 +73,13 @@ def tables_of(compared: Compared) -> Iterator[Table]:
         )
     shown = compared.pairs[:MOST_PAIRS]
     left = len(compared.pairs) - len(shown)
+    noisy = any(pair.cosine is not None and pair.ci is None for pair in shown)
+    notes = [f"And {left:,} pairs more."] * bool(left) + [_NOISY] * noisy
     yield Table(
         "How alike they are as wholes",
         ("Models", "Cosine", "Differ by at most", "q", ""),
         tuple(map(_alike, shown)),
-        f"And {left:,} pairs more." if left else "",
+        " ".join(notes),
     )
 
 

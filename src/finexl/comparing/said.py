@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from finexl.catalog.number import Number
+from finexl.comparing.number import Number
 from finexl.concepts.vocabulary import Concept, comparative
 from finexl.report import numbers
 
 if TYPE_CHECKING:
-    from finexl.catalog.alike import Alike
-    from finexl.catalog.series import Learned, Series
-    from finexl.catalog.stacks import Part, Stack
+    from finexl.comparing.alike import Alike
+    from finexl.comparing.series import Learned, Series
+    from finexl.comparing.stacks import Part, Stack
 
 
 def more_of(concept: Concept) -> str:
