@@ -69,15 +69,6 @@ class Judge(Adapted):
                 found.append(Rating(float(chances[1])))
         return tuple(found)
 
-    def opened(self) -> tuple[Any, Any]:
-        """Return the model and its processor, opened.
-
-        Raises:
-            UsageError: the files are no such model.
-            PrerequisiteError: an extra is missing, or not enough memory.
-        """
-        return self._model, self._processor
-
 
 def load_judge(reference: str, base: str | None = None, device: str | None = None) -> Judge:
     """Return the model of an adapter, a hub id or a folder; its weights are opened when asked.
