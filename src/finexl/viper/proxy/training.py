@@ -158,9 +158,7 @@ def rated(learner: Learner, task: Task, number: int) -> tuple[float, float] | No
     return (1 - found[0], found[1]) if found else None
 
 
-def _opened(
-    task: Task, side: int, rng: Generator
-) -> tuple[list[Example], tuple[Any, Any]] | None:
+def _opened(task: Task, side: int, rng: Generator) -> tuple[list[Example], tuple[Any, Any]] | None:
     """Return a set's examples, either of a pair first by chance, and its disliked and liked query.
 
     A pair of which one cannot be opened is left out; without the queries there is nothing to ask.
