@@ -40,7 +40,7 @@ from finexl.images import load_image
 from finexl.imageset import read_images
 from finexl.operators import OPERATORS, apply
 from finexl.viper.agents.drawn import Drawn
-from finexl.viper.agents.picturing import drawn
+from finexl.viper.agents.picturing import Planned, drawn
 from finexl.viper.agents.tastes import Likings, draw_likings
 from finexl.viper.agents.views import cared_for
 from finexl.viper.proxy.calibration import calibration
@@ -55,6 +55,8 @@ KEPT, ASKED = 14, 4
 """Of each side: pictures that examples are taken from, and that are asked about."""
 SIDE = KEPT + ASKED
 COUNTS = tuple(range(0, 2 * KEPT + 1, 2))
+TUNED = 6
+"""Every so many of them are tuned on: 0, 12 and 24."""
 LIKINGS = 5
 LEVELS = (0.3, 1.0)
 CROP = (0.6, 1.0)
@@ -161,18 +163,36 @@ def of_folders(
     return people(), np.random.default_rng([3]).permutation(np.concatenate(rows))[:PLAIN]
 
 
-def drawn_for_nobody(seed: int) -> list[Image.Image]:
+def drawn_for_nobody(seed: int) -> list[Planned]:
     rng, nobody = np.random.default_rng([seed, 2]), Likings((), ())
-    jobs = [drawn(nobody, place, rng).job for place in range(PLAIN)]
-    return [one.image for one in Drawn().make(jobs) if one.image is not None]
+    return [drawn(nobody, place, rng) for place in range(PLAIN)]
+
+
+def alike(people: Sequence[Person], plain: Sequence[Planned]) -> float:
+    """Return how many pictures drawn for nobody are as good as liked, as a share.
+
+    They show something that somebody likes and nothing that they dislike: nothing tells them from
+    those drawn for that person.
+    """
+    found = [
+        {opinion for _, opinion in cared_for(likings, one.visible)} == {"liked"}
+        for person in people
+        for likings in [Likings(*(tuple(words for words, _ in side) for side in
+                                  (person.taste.liked, person.taste.disliked)))]
+        for one in plain
+    ]  # fmt: skip
+    return float(np.mean(found))
 
 
 def make(asked: argparse.Namespace, encoder: Encoder) -> None:
     people: Iterator[Person]
     plain: Array
+    for_nobody: Sequence[Planned] = ()
     if asked.kind == "agents":
         people = agents(encoder, asked.people, asked.seed)
-        plain = image_rows(encoder, drawn_for_nobody(asked.seed)).astype(float)
+        for_nobody = drawn_for_nobody(asked.seed)
+        made = Drawn().make([one.job for one in for_nobody])
+        plain = image_rows(encoder, [one.image for one in made if one.image]).astype(float)
     elif asked.kind == "folders":
         people, plain = of_folders(encoder, Path(asked.pictures[0]), asked.people, asked.likings)
     else:
@@ -190,6 +210,9 @@ def make(asked: argparse.Namespace, encoder: Encoder) -> None:
     for person in itertools.islice(people, asked.people):
         found.append(person)
         print(f"\r{len(found)}", end="", flush=True)
+    print()
+    if asked.kind == "agents":
+        print(f"{alike(found, for_nobody):.2f} of the plain pictures are as good as liked")
     np.savez_compressed(
         asked.out,
         liked=np.array([one.liked for one in found], np.float32),
@@ -287,7 +310,7 @@ def answered(
 def loss_of(sets: Sequence[People], encoder: Encoder, reference: Reference, prior: Prior) -> float:
     """Return the mean log loss over people, setups and numbers of examples."""
     losses = []
-    for people, setup, count in itertools.product(sets, SETUPS, COUNTS[::3]):
+    for people, setup, count in itertools.product(sets, SETUPS, COUNTS[::TUNED]):
         if count or setup.words:
             some = [
                 answered(people, n, count, setup, encoder, reference, prior)
@@ -321,6 +344,8 @@ def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
         changed = False
         for name, values in GRID.items():
             for value in values:
+                if value == getattr(best, name):
+                    continue
                 changes: dict[str, Any] = {name: float(value)}
                 tried = replace(best, **changes)
                 loss = loss_of(sets, encoder, reference, tried)

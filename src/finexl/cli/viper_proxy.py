@@ -83,9 +83,11 @@ def rate(
         "pictures": [{"picture": picture, **rating.to_dict()} for picture, rating in rated],
         "left_out": [fault for side in looked for fault in side.faults],
     }
+    paths = [Path(picture) for picture in asked.names]
+    short = len({path.name for path in paths}) == len(paths)
     rows = [
         (
-            picture,
+            Path(picture).name if short else picture,
             f"{rating.probability:.2f}",
             "" if rating.low is None else f"{rating.low:.2f} to {rating.high:.2f}",
             rating.says,

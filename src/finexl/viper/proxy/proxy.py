@@ -151,13 +151,30 @@ class Proxy:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to bear in mind, one sentence each."""
-        if len(set(self.liked)) != 1:
+        if self.one_sided:
+            given, missing = ("liked", "disliked") if self.liked[0] else ("disliked", "liked")
+            return (
+                f"Only {given} pictures were given, so that all ratings lean that way and none is "
+                f"sure; some {missing} ones would tell much more.",
+            )
+        liked, disliked = ({row.tobytes() for row in self.features[side]} for side in self._sides)
+        both = len(liked & disliked)
+        if not both:
             return ()
-        given, missing = ("liked", "disliked") if self.liked[0] else ("disliked", "liked")
-        return (
-            f"Only {given} pictures were given, so that all ratings lean that way; some {missing} "
-            "ones would tell much more.",
-        )
+        return (f"Of the pictures {both:,} stand on both sides and pull both ways.",)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether there are examples, and of one side alone.
+
+        Who shows disliked pictures alone may like nearly everything: how much somebody likes on
+        the whole is told by examples of both sides only.
+        """
+        return len(set(self.liked.tolist())) == 1
+
+    @property
+    def _sides(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        return self.liked, ~self.liked
 
     def rate(self, pictures: Pictures) -> tuple[Rating, ...]:
         """Return a rating for each picture, or for each row (q, d).
@@ -168,6 +185,8 @@ class Proxy:
         means, variances = self.taste(self.sight.features(rows_of(self.sight.encoder, pictures)))
         chances = 0.5 + self.weights @ (moderated(means, variances) - 0.5)
         low, high = (expit(quantile(self.weights, means, variances, p)) for p in ENDS)
+        if self.one_sided:
+            low, high = np.minimum(low, 0.5), np.maximum(high, 0.5)
         return tuple(
             Rating(float(p), float(min(p, a)), float(max(p, b)), self.known)
             for p, a, b in zip(chances, low, high, strict=True)
