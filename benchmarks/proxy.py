@@ -33,8 +33,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 
-from finexl.bench.report.curves import HEIGHT, Curve, curve
-from finexl.bench.results import Result
 from finexl.encoders import Encoder, image_rows, load_encoder
 from finexl.images import load_image
 from finexl.imageset import read_images
@@ -279,11 +277,15 @@ class Scored:
     true: NDArray[np.bool_]
 
 
-def answered(
+TRUE = np.repeat([True, False], ASKED)
+"""Which of the pictures that are asked about are liked."""
+
+
+def acquainted(
     people: People, number: int, count: int, setup: Setup, encoder: Encoder,
     reference: Reference, prior: Prior,
-) -> Scored:  # fmt: skip
-    """Ask a proxy with `count` examples about one person's other pictures."""
+) -> tuple[Proxy, Array]:  # fmt: skip
+    """Return a proxy with `count` examples of one person, and their other pictures' rows."""
     rng = np.random.default_rng([number, 7])
     person = people.everyone[number]
     other = person.disliked
@@ -299,12 +301,20 @@ def answered(
         liked[:half], other[:half], person.wanted if setup.words else None, encoder,
         reference=reference, prior=prior,
     )  # fmt: skip
-    ratings = proxy.rate(np.concatenate([liked[KEPT:], other[KEPT:]]))
+    return proxy, np.concatenate([liked[KEPT:], other[KEPT:]])
+
+
+def answered(
+    people: People, number: int, count: int, setup: Setup, encoder: Encoder, reference: Reference
+) -> Scored:
+    """Ask a proxy with `count` examples about one person's other pictures."""
+    proxy, rows = acquainted(people, number, count, setup, encoder, reference, PRIOR)
+    ratings = proxy.rate(rows)
     said = np.array([one.probability for one in ratings])
     above = said[:ASKED, None] - said[None, ASKED:]
     accuracy = float(((above > 1e-12) + 0.5 * (np.abs(above) <= 1e-12)).mean())
-    sure = np.array([one.known and not one.says.startswith("may") for one in ratings])
-    return Scored(accuracy, said, sure, np.repeat([True, False], ASKED))
+    sure = np.array([one.says in ("likes", "dislikes") for one in ratings])
+    return Scored(accuracy, said, sure, TRUE)
 
 
 def loss_of(sets: Sequence[People], encoder: Encoder, reference: Reference, prior: Prior) -> float:
@@ -312,19 +322,14 @@ def loss_of(sets: Sequence[People], encoder: Encoder, reference: Reference, prio
     losses = []
     for people, setup, count in itertools.product(sets, SETUPS, COUNTS[::TUNED]):
         if count or setup.words:
-            some = [
-                answered(people, n, count, setup, encoder, reference, prior)
-                for n in range(len(people.everyone))
-            ]
-            said, true = (
-                np.concatenate([getattr(one, k) for one in some]) for k in ("said", "true")
-            )
-            losses.append(calibration(said, true).log_loss)
+            for number in range(len(people.everyone)):
+                proxy, rows = acquainted(people, number, count, setup, encoder, reference, prior)
+                losses.append(calibration(proxy.chances(rows), TRUE).log_loss)
     return float(np.mean(losses))
 
 
 GRID: Mapping[str, Sequence[float]] = {
-    "believed": (0.01, 0.03, 0.06, 0.1),
+    "believed": (0.01, 0.03, 0.06, 0.12, 0.25),
     "trust": (2, 3, 4, 6),
     "offset": (0.5, 1, 2),
     "doubt": (1, 2, 4),
@@ -357,7 +362,7 @@ def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
 
 def score(asked: argparse.Namespace, encoder: Encoder) -> None:
     reference = built_in(encoder)
-    results = []
+    drawn_in: dict[str, list[tuple[int, float]]] = {}
     for path in asked.files:
         people = read(path, encoder)
         print(f"\n## {people.name}: {len(people.everyone)} people")
@@ -367,7 +372,7 @@ def score(asked: argparse.Namespace, encoder: Encoder) -> None:
             print("|---|---|---|---|---|---|---|")
             for count in COUNTS:
                 some = [
-                    answered(people, n, count, setup, encoder, reference, PRIOR)
+                    answered(people, n, count, setup, encoder, reference)
                     for n in range(len(people.everyone))
                 ]
                 each = np.array([one.accuracy for one in some])
@@ -386,48 +391,55 @@ def score(asked: argparse.Namespace, encoder: Encoder) -> None:
                 if count == 18:
                     bins = [(one.n, one.said, one.was) for one in found.bins if one.n]
                     told = ", ".join(f"{s:.2f}: {w:.2f} ({n})" for n, s, w in bins)
-                row, column = f"{count} examples", f"{people.name}, {setup.label}"
-                results += [
-                    Result("proxy", "accuracy", row, column, str(number), 0, value, "",
-                           details={"x": count})
-                    for number, value in enumerate(each)
-                ]  # fmt: skip
+                if not setup.words:
+                    label = f"{people.name}, {setup.label}"
+                    drawn_in.setdefault(label, []).append((count, float(each.mean())))
             print(f"\nreliability at 18 examples (said: was, n): {told}")
     if asked.plot:
-        laid = curve("accuracy", results)
-        assert laid is not None
-        asked.plot.write_text(svg(laid), encoding="utf-8")
+        asked.plot.write_text(svg(drawn_in), encoding="utf-8")
 
 
 HUES = ("#3b6fb5", "#c2582c", "#4d8a3d", "#8454a3", "#b5872f", "#2f8f8f", "#b13b63", "#666666")
+PAPER = (18, 0.911)
+"""Examples and accuracy of the paper's M: agents' personalized pictures and random ones (C.7)."""
 
 
-def svg(laid: Curve) -> str:
-    """Return a laid out curve as a picture of its own."""
-    left, width, key = 48.0, 560.0, 18.0
-    height = HEIGHT + key * len(laid.series) + 8
+def svg(series: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    """Return accuracy against the number of examples as a picture."""
+    left, top, width, down, key = 48, 12, 560, 260, 18
 
-    def x(percent: float) -> float:
-        return left + percent * width / 100
+    def at(count: float, accuracy: float) -> str:
+        x, y = left + width * count / COUNTS[-1], top + down * 2 * (1 - accuracy)
+        return f"{x:.1f},{y:.1f}"
 
+    high = top + down + 40 + key * (len(series) + 1)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 12:g} {height:g}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {high}" '
         'font-family="sans-serif" font-size="12" fill="#444">',
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
-    for y, label in laid.y_ticks:
-        parts.append(f'<path d="M{left:g} {y:.1f}H{left + width:g}" stroke="#ddd"/>')
-        parts.append(f'<text x="{left - 6:g}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-    for percent, label in laid.x_ticks:
-        parts.append(
-            f'<text x="{x(percent):.1f}" y="{HEIGHT - 8:g}" text-anchor="middle">{label}</text>'
-        )
-    for number, series in enumerate(laid.series):
-        hue, at = HUES[number], HEIGHT + key * (number + 0.6)
-        line = " ".join(f"{x(one.x):.1f},{one.y:.1f}" for one in series.points)
+    for accuracy in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+        start = at(0, accuracy)
+        parts.append(f'<path d="M{start}h{width}" stroke="#ddd"/>')
+        y = float(start.split(",")[1]) + 4
+        parts.append(f'<text x="{left - 6}" y="{y:.1f}" text-anchor="end">{accuracy:.1f}</text>')
+    for count in COUNTS[::2]:
+        x = at(count, 0.5).split(",")[0]
+        parts.append(f'<text x="{x}" y="{top + down + 16}" text-anchor="middle">{count}</text>')
+    parts.append(
+        f'<text x="{left + width / 2:g}" y="{top + down + 32}" text-anchor="middle">examples</text>'
+    )
+    for number, (label, points) in enumerate(series.items()):
+        hue, y = HUES[number % len(HUES)], top + down + 48 + key * number
+        line = " ".join(at(*point) for point in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{hue}" stroke-width="2"/>')
-        parts.append(f'<path d="M{left:g} {at - 4:.1f}h18" stroke="{hue}" stroke-width="3"/>')
-        parts.append(f'<text x="{left + 26:g}" y="{at:.1f}">{escape(series.label)}</text>')
+        parts.append(f'<path d="M{left} {y - 4}h18" stroke="{hue}" stroke-width="3"/>')
+        parts.append(f'<text x="{left + 26}" y="{y}">{escape(label)}</text>')
+    x, height = at(*PAPER).split(",")
+    parts.append(f'<circle cx="{x}" cy="{height}" r="4" fill="#111"/>')
+    y = top + down + 48 + key * len(series)
+    parts.append(f'<circle cx="{left + 9}" cy="{y - 4}" r="4" fill="#111"/>')
+    parts.append(f'<text x="{left + 26}" y="{y}">the paper&#8217;s M</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

@@ -53,11 +53,11 @@ class Prior:
     """How strong tastes may be, every one as probable."""
     offset: float = 0.5
     """How much more some people like everything than others."""
-    trust: float = 3.0
+    trust: float = 2.0
     """How far preferences in words are believed."""
     doubt: float = 2.0
     """How much that differs between people."""
-    believed: float = 0.06
+    believed: float = 0.12
     """The share of f's variance that is taken for real: tastes lie in few of the directions in
     which pictures differ, and a prior alike in all of them leaves more open than there is."""
 
@@ -183,7 +183,7 @@ class Proxy:
             UsageError: rows that are not the encoder's or not finite.
         """
         means, variances = self.taste(self.sight.features(rows_of(self.sight.encoder, pictures)))
-        chances = 0.5 + self.weights @ (moderated(means, variances) - 0.5)
+        chances = self._chances(means, variances)
         low, high = (expit(quantile(self.weights, means, variances, p)) for p in ENDS)
         if self.one_sided:
             low, high = np.minimum(low, 0.5), np.maximum(high, 0.5)
@@ -191,6 +191,16 @@ class Proxy:
             Rating(float(p), float(min(p, a)), float(max(p, b)), self.known)
             for p, a, b in zip(chances, low, high, strict=True)
         )
+
+    def chances(self, pictures: Pictures) -> Array:
+        """Return the ratings' probabilities alone, (q,), which takes half the time."""
+        return self._chances(
+            *self.taste(self.sight.features(rows_of(self.sight.encoder, pictures)))
+        )
+
+    def _chances(self, means: Array, variances: Array) -> Array:
+        chances: Array = 0.5 + self.weights @ (moderated(means, variances) - 0.5)
+        return chances
 
     def taste(self, features: Array) -> tuple[Array, Array]:
         """Return what f may be of features (q, 1 + d): mean and variance by each spread, (k, q)."""
