@@ -305,10 +305,11 @@ def acquainted(
 
 
 def answered(
-    people: People, number: int, count: int, setup: Setup, encoder: Encoder, reference: Reference
-) -> Scored:
+    people: People, number: int, count: int, setup: Setup, encoder: Encoder,
+    reference: Reference, prior: Prior,
+) -> Scored:  # fmt: skip
     """Ask a proxy with `count` examples about one person's other pictures."""
-    proxy, rows = acquainted(people, number, count, setup, encoder, reference, PRIOR)
+    proxy, rows = acquainted(people, number, count, setup, encoder, reference, prior)
     ratings = proxy.rate(rows)
     said = np.array([one.probability for one in ratings])
     above = said[:ASKED, None] - said[None, ASKED:]
@@ -361,7 +362,9 @@ def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
 
 
 def score(asked: argparse.Namespace, encoder: Encoder) -> None:
-    reference = built_in(encoder)
+    reference, prior = built_in(encoder), replace(PRIOR, believed=asked.believed)
+    counts = [18] if asked.at_18 else COUNTS
+    sure_of = wrong_of = 0
     drawn_in: dict[str, list[tuple[int, float]]] = {}
     for path in asked.files:
         people = read(path, encoder)
@@ -370,9 +373,9 @@ def score(asked: argparse.Namespace, encoder: Encoder) -> None:
             print(f"\nLiked pictures {setup.label}\n")
             print("| examples | accuracy | log loss | Brier | ECE | sure | right where sure |")
             print("|---|---|---|---|---|---|---|")
-            for count in COUNTS:
+            for count in counts:
                 some = [
-                    answered(people, n, count, setup, encoder, reference)
+                    answered(people, n, count, setup, encoder, reference, prior)
                     for n in range(len(people.everyone))
                 ]
                 each = np.array([one.accuracy for one in some])
@@ -389,12 +392,15 @@ def score(asked: argparse.Namespace, encoder: Encoder) -> None:
                     flush=True,
                 )
                 if count == 18:
+                    sure_of += int(sure.sum())
+                    wrong_of += int(((said > 0.5) != true)[sure].sum())
                     bins = [(one.n, one.said, one.was) for one in found.bins if one.n]
                     told = ", ".join(f"{s:.2f}: {w:.2f} ({n})" for n, s, w in bins)
                 if not setup.words:
                     label = f"{people.name}, {setup.label}"
                     drawn_in.setdefault(label, []).append((count, float(each.mean())))
             print(f"\nreliability at 18 examples (said: was, n): {told}")
+    print(f"\nat 18 examples {wrong_of:,} of {sure_of:,} ratings called sure are wrong")
     if asked.plot:
         asked.plot.write_text(svg(drawn_in), encoding="utf-8")
 
@@ -489,6 +495,8 @@ def main() -> None:
     command = commands.add_parser("score")
     command.add_argument("files", type=Path, nargs="+")
     command.add_argument("--plot", type=Path)
+    command.add_argument("--believed", type=float, default=PRIOR.believed)
+    command.add_argument("--at-18", action="store_true", help="examples, and no other number")
     command.set_defaults(run=score)
     command = commands.add_parser("person")
     command.add_argument("folder", type=Path)
