@@ -19,160 +19,58 @@ something in them is liked and nothing disliked, or the reverse.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
-from PIL import Image
+from proxy_people import (
+    ASKED,
+    KEPT,
+    PHOTOGRAPHS,
+    PLAIN,
+    SIDE,
+    Array,
+    People,
+    Person,
+    agents,
+    alike,
+    drawn_for_nobody,
+    of_folders,
+    operated,
+    read,
+    save,
+    under_operators,
+)
 
-from finexl.bench.report.curves import HEIGHT, Curve, curve
-from finexl.bench.results import Result
 from finexl.encoders import Encoder, image_rows, load_encoder
 from finexl.images import load_image
 from finexl.imageset import read_images
-from finexl.operators import OPERATORS, apply
 from finexl.viper.agents.drawn import Drawn
-from finexl.viper.agents.picturing import drawn
-from finexl.viper.agents.tastes import Likings, draw_likings
-from finexl.viper.agents.views import cared_for
+from finexl.viper.agents.picturing import Planned
 from finexl.viper.proxy.calibration import calibration
 from finexl.viper.proxy.proxy import PRIOR, Prior, Proxy
 from finexl.viper.proxy.reference import Reference, built_in
-from finexl.viper.proxy.sight import Wanted, wanted_of
-from finexl.viper.taste import Taste
 
-Array = NDArray[np.float64]
-
-KEPT, ASKED = 14, 4
-"""Of each side: pictures that examples are taken from, and that are asked about."""
-SIDE = KEPT + ASKED
 COUNTS = tuple(range(0, 2 * KEPT + 1, 2))
-LIKINGS = 5
-LEVELS = (0.3, 1.0)
-CROP = (0.6, 1.0)
-PHOTOGRAPHS = 400
-SIZE = 256
-PLAIN = 100
-"""Pictures made for nobody: the same photographs, the same drawing."""
-TRIES = 400
-"""Pictures that an agent is drawn before it is given up: too little of it can be drawn."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """Pictures by row, and the words for what is liked and disliked."""
-
-    liked: Array
-    """(SIDE, d)"""
-    disliked: Array
-    taste: Taste
-    wanted: Wanted | None = None
-    """The same as a direction; where it is asked for."""
-
-
-# people
-
-
-def half_of(name: str) -> int:
-    return hashlib.sha256(name.encode()).digest()[0] % 2
-
-
-def under_operators(
-    encoder: Encoder, photographs: Sequence[Image.Image], half: int, number: int
-) -> Person:
-    rng = np.random.default_rng([half, number])
-    names = [name for name in OPERATORS if half_of(name) == half]
-    chosen = [names[i] for i in rng.permutation(len(names))[: 2 * LIKINGS]]
-    sides = chosen[:LIKINGS], chosen[LIKINGS:]
-    rows = [
-        image_rows(encoder, [_operated(photographs, side, rng) for _ in range(SIDE)])
-        for side in sides
-    ]
-    words = [tuple((OPERATORS[name].phrases[0], 1.0) for name in side) for side in sides]
-    return Person(rows[0].astype(float), rows[1].astype(float), Taste(*words))
-
-
-def _operated(
-    photographs: Sequence[Image.Image], side: Sequence[str], rng: Generator
-) -> Image.Image:
-    image = photographs[int(rng.integers(len(photographs)))]
-    count = rng.integers(1, 4) if side else 0
-    names = [side[i] for i in rng.permutation(len(side))[:count]]
-    length = int(min(image.size) * rng.uniform(*CROP))
-    left, top = (int(rng.integers(0, room - length + 1)) for room in image.size)
-    image = image.crop((left, top, left + length, top + length))
-    image = image.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-    if rng.random() < 0.5:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    for name in names:
-        image = apply(image, name, float(rng.uniform(*LEVELS)), rng)
-    return image
-
-
-def agents(encoder: Encoder, count: int, seed: int) -> Iterator[Person]:
-    maker = Drawn()
-    for number, likings in enumerate(draw_likings(2 * count, seed)):
-        rng = np.random.default_rng([seed, 1, number])
-        jobs: dict[str, list[Any]] = {"liked": [], "disliked": []}
-        for place in range(TRIES):
-            planned = drawn(likings, number * TRIES + place, rng)
-            opinions = {opinion for _, opinion in cared_for(likings, planned.visible)}
-            if len(opinions) == 1:
-                jobs[opinions.pop()].append(planned.job)
-            if min(map(len, jobs.values())) >= SIDE:
-                break
-        else:
-            continue
-        rows = {
-            side: image_rows(encoder, [one.image for one in maker.make(some[:SIDE]) if one.image])
-            for side, some in jobs.items()
-        }
-        words = (tuple((text, 1.0) for text in side) for side in (likings.liked, likings.disliked))
-        yield Person(rows["liked"].astype(float), rows["disliked"].astype(float), Taste(*words))
-
-
-def of_folders(
-    encoder: Encoder, folder: Path, count: int, likings: int
-) -> tuple[Iterator[Person], Array]:
-    """People who like the pictures of some sub-folders and dislike those of others."""
-    kinds = sorted(one for one in folder.iterdir() if one.is_dir())
-    rows = [
-        image_rows(encoder, [one.open() for one in read_images(kind).pictures]).astype(float)
-        for kind in kinds
-    ]
-
-    def people() -> Iterator[Person]:
-        for number in range(count):
-            rng = np.random.default_rng([3, number])
-            mixed = rng.permutation(len(kinds))
-            chosen = mixed[:likings], mixed[likings : 2 * likings]
-            sides = [rng.permutation(np.concatenate([rows[i] for i in side])) for side in chosen]
-            words = [tuple((kinds[i].name.replace("_", " "), 1.0) for i in side) for side in chosen]
-            yield Person(sides[0][:SIDE], sides[1][:SIDE], Taste(*words))
-
-    return people(), np.random.default_rng([3]).permutation(np.concatenate(rows))[:PLAIN]
-
-
-def drawn_for_nobody(seed: int) -> list[Image.Image]:
-    rng, nobody = np.random.default_rng([seed, 2]), Likings((), ())
-    jobs = [drawn(nobody, place, rng).job for place in range(PLAIN)]
-    return [one.image for one in Drawn().make(jobs) if one.image is not None]
+TUNED = 6
+"""Every so many of them are tuned on: 0, 12 and 24."""
 
 
 def make(asked: argparse.Namespace, encoder: Encoder) -> None:
     people: Iterator[Person]
     plain: Array
+    for_nobody: Sequence[Planned] = ()
     if asked.kind == "agents":
         people = agents(encoder, asked.people, asked.seed)
-        plain = image_rows(encoder, drawn_for_nobody(asked.seed)).astype(float)
+        for_nobody = drawn_for_nobody(asked.seed)
+        made = Drawn().make([one.job for one in for_nobody])
+        plain = image_rows(encoder, [one.image for one in made if one.image]).astype(float)
     elif asked.kind == "folders":
         people, plain = of_folders(encoder, Path(asked.pictures[0]), asked.people, asked.likings)
     else:
@@ -183,49 +81,17 @@ def make(asked: argparse.Namespace, encoder: Encoder) -> None:
             for number in itertools.count()
         )
         rng = np.random.default_rng([asked.half, 0, 0])
-        plain = image_rows(encoder, [_operated(photographs, (), rng) for _ in range(PLAIN)]).astype(
+        plain = image_rows(encoder, [operated(photographs, (), rng) for _ in range(PLAIN)]).astype(
             float
         )
     found = []
     for person in itertools.islice(people, asked.people):
         found.append(person)
         print(f"\r{len(found)}", end="", flush=True)
-    np.savez_compressed(
-        asked.out,
-        liked=np.array([one.liked for one in found], np.float32),
-        disliked=np.array([one.disliked for one in found], np.float32),
-        plain=plain,
-        taste=json.dumps([asdict(one.taste) for one in found]),
-        encoder=encoder.revision,
-    )
-
-
-@dataclass(frozen=True)
-class People:
-    """A file of them."""
-
-    name: str
-    everyone: Sequence[Person]
-    plain: Array
-    """(PLAIN, d)"""
-
-
-def read(path: Path, encoder: Encoder) -> People:
-    with np.load(path) as file:
-        assert str(file["encoder"]) == encoder.revision, f"{path} is another encoder's"
-        tastes = [
-            Taste(*(tuple((words, weight) for words, weight in told[side]) for side in told))
-            for told in json.loads(str(file["taste"]))
-        ]
-        sides = zip(file["liked"].astype(float), file["disliked"].astype(float), strict=True)
-        everyone = [
-            Person(*side, taste, wanted_of(taste, encoder))
-            for side, taste in zip(sides, tastes, strict=True)
-        ]
-        return People(path.stem, everyone, file["plain"].astype(float))
-
-
-# scoring
+    print()
+    if asked.kind == "agents":
+        print(f"{alike(found, for_nobody):.2f} of the plain pictures are as good as liked")
+    save(asked.out, found, plain, encoder)
 
 
 @dataclass(frozen=True)
@@ -256,11 +122,15 @@ class Scored:
     true: NDArray[np.bool_]
 
 
-def answered(
+TRUE = np.repeat([True, False], ASKED)
+"""Which of the pictures that are asked about are liked."""
+
+
+def acquainted(
     people: People, number: int, count: int, setup: Setup, encoder: Encoder,
     reference: Reference, prior: Prior,
-) -> Scored:  # fmt: skip
-    """Ask a proxy with `count` examples about one person's other pictures."""
+) -> tuple[Proxy, Array]:  # fmt: skip
+    """Return a proxy with `count` examples of one person, and their other pictures' rows."""
     rng = np.random.default_rng([number, 7])
     person = people.everyone[number]
     other = person.disliked
@@ -276,32 +146,36 @@ def answered(
         liked[:half], other[:half], person.wanted if setup.words else None, encoder,
         reference=reference, prior=prior,
     )  # fmt: skip
-    ratings = proxy.rate(np.concatenate([liked[KEPT:], other[KEPT:]]))
+    return proxy, np.concatenate([liked[KEPT:], other[KEPT:]])
+
+
+def answered(
+    people: People, number: int, count: int, setup: Setup, encoder: Encoder,
+    reference: Reference, prior: Prior,
+) -> Scored:  # fmt: skip
+    """Ask a proxy with `count` examples about one person's other pictures."""
+    proxy, rows = acquainted(people, number, count, setup, encoder, reference, prior)
+    ratings = proxy.rate(rows)
     said = np.array([one.probability for one in ratings])
     above = said[:ASKED, None] - said[None, ASKED:]
     accuracy = float(((above > 1e-12) + 0.5 * (np.abs(above) <= 1e-12)).mean())
-    sure = np.array([one.known and not one.says.startswith("may") for one in ratings])
-    return Scored(accuracy, said, sure, np.repeat([True, False], ASKED))
+    sure = np.array([one.says in ("likes", "dislikes") for one in ratings])
+    return Scored(accuracy, said, sure, TRUE)
 
 
 def loss_of(sets: Sequence[People], encoder: Encoder, reference: Reference, prior: Prior) -> float:
     """Return the mean log loss over people, setups and numbers of examples."""
     losses = []
-    for people, setup, count in itertools.product(sets, SETUPS, COUNTS[::3]):
+    for people, setup, count in itertools.product(sets, SETUPS, COUNTS[::TUNED]):
         if count or setup.words:
-            some = [
-                answered(people, n, count, setup, encoder, reference, prior)
-                for n in range(len(people.everyone))
-            ]
-            said, true = (
-                np.concatenate([getattr(one, k) for one in some]) for k in ("said", "true")
-            )
-            losses.append(calibration(said, true).log_loss)
+            for number in range(len(people.everyone)):
+                proxy, rows = acquainted(people, number, count, setup, encoder, reference, prior)
+                losses.append(calibration(proxy.chances(rows), TRUE).log_loss)
     return float(np.mean(losses))
 
 
 GRID: Mapping[str, Sequence[float]] = {
-    "believed": (0.01, 0.03, 0.06, 0.1),
+    "believed": (0.01, 0.03, 0.06, 0.12, 0.25),
     "trust": (2, 3, 4, 6),
     "offset": (0.5, 1, 2),
     "doubt": (1, 2, 4),
@@ -321,6 +195,8 @@ def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
         changed = False
         for name, values in GRID.items():
             for value in values:
+                if value == getattr(best, name):
+                    continue
                 changes: dict[str, Any] = {name: float(value)}
                 tried = replace(best, **changes)
                 loss = loss_of(sets, encoder, reference, tried)
@@ -331,8 +207,10 @@ def tune(asked: argparse.Namespace, encoder: Encoder) -> None:
 
 
 def score(asked: argparse.Namespace, encoder: Encoder) -> None:
-    reference = built_in(encoder)
-    results = []
+    reference, prior = built_in(encoder), replace(PRIOR, believed=asked.believed)
+    counts = [18] if asked.at_18 else COUNTS
+    sure_of = wrong_of = 0
+    drawn_in: dict[str, list[tuple[int, float]]] = {}
     for path in asked.files:
         people = read(path, encoder)
         print(f"\n## {people.name}: {len(people.everyone)} people")
@@ -340,9 +218,9 @@ def score(asked: argparse.Namespace, encoder: Encoder) -> None:
             print(f"\nLiked pictures {setup.label}\n")
             print("| examples | accuracy | log loss | Brier | ECE | sure | right where sure |")
             print("|---|---|---|---|---|---|---|")
-            for count in COUNTS:
+            for count in counts:
                 some = [
-                    answered(people, n, count, setup, encoder, reference, PRIOR)
+                    answered(people, n, count, setup, encoder, reference, prior)
                     for n in range(len(people.everyone))
                 ]
                 each = np.array([one.accuracy for one in some])
@@ -359,50 +237,60 @@ def score(asked: argparse.Namespace, encoder: Encoder) -> None:
                     flush=True,
                 )
                 if count == 18:
+                    sure_of += int(sure.sum())
+                    wrong_of += int(((said > 0.5) != true)[sure].sum())
                     bins = [(one.n, one.said, one.was) for one in found.bins if one.n]
                     told = ", ".join(f"{s:.2f}: {w:.2f} ({n})" for n, s, w in bins)
-                row, column = f"{count} examples", f"{people.name}, {setup.label}"
-                results += [
-                    Result("proxy", "accuracy", row, column, str(number), 0, value, "",
-                           details={"x": count})
-                    for number, value in enumerate(each)
-                ]  # fmt: skip
+                if not setup.words:
+                    label = f"{people.name}, {setup.label}"
+                    drawn_in.setdefault(label, []).append((count, float(each.mean())))
             print(f"\nreliability at 18 examples (said: was, n): {told}")
+    print(f"\nat 18 examples {wrong_of:,} of {sure_of:,} ratings called sure are wrong")
     if asked.plot:
-        laid = curve("accuracy", results)
-        assert laid is not None
-        asked.plot.write_text(svg(laid), encoding="utf-8")
+        asked.plot.write_text(svg(drawn_in), encoding="utf-8")
 
 
 HUES = ("#3b6fb5", "#c2582c", "#4d8a3d", "#8454a3", "#b5872f", "#2f8f8f", "#b13b63", "#666666")
+PAPER = (18, 0.911)
+"""Examples and accuracy of the paper's M: agents' personalized pictures and random ones (C.7)."""
 
 
-def svg(laid: Curve) -> str:
-    """Return a laid out curve as a picture of its own."""
-    left, width, key = 48.0, 560.0, 18.0
-    height = HEIGHT + key * len(laid.series) + 8
+def svg(series: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    """Return accuracy against the number of examples as a picture."""
+    left, top, width, down, key = 48, 12, 560, 260, 18
 
-    def x(percent: float) -> float:
-        return left + percent * width / 100
+    def at(count: float, accuracy: float) -> str:
+        x, y = left + width * count / COUNTS[-1], top + down * 2 * (1 - accuracy)
+        return f"{x:.1f},{y:.1f}"
 
+    high = top + down + 40 + key * (len(series) + 1)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 12:g} {height:g}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {high}" '
         'font-family="sans-serif" font-size="12" fill="#444">',
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
-    for y, label in laid.y_ticks:
-        parts.append(f'<path d="M{left:g} {y:.1f}H{left + width:g}" stroke="#ddd"/>')
-        parts.append(f'<text x="{left - 6:g}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-    for percent, label in laid.x_ticks:
-        parts.append(
-            f'<text x="{x(percent):.1f}" y="{HEIGHT - 8:g}" text-anchor="middle">{label}</text>'
-        )
-    for number, series in enumerate(laid.series):
-        hue, at = HUES[number], HEIGHT + key * (number + 0.6)
-        line = " ".join(f"{x(one.x):.1f},{one.y:.1f}" for one in series.points)
+    for accuracy in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+        start = at(0, accuracy)
+        parts.append(f'<path d="M{start}h{width}" stroke="#ddd"/>')
+        y = float(start.split(",")[1]) + 4
+        parts.append(f'<text x="{left - 6}" y="{y:.1f}" text-anchor="end">{accuracy:.1f}</text>')
+    for count in COUNTS[::2]:
+        x = at(count, 0.5).split(",")[0]
+        parts.append(f'<text x="{x}" y="{top + down + 16}" text-anchor="middle">{count}</text>')
+    parts.append(
+        f'<text x="{left + width / 2:g}" y="{top + down + 32}" text-anchor="middle">examples</text>'
+    )
+    for number, (label, points) in enumerate(series.items()):
+        hue, y = HUES[number % len(HUES)], top + down + 48 + key * number
+        line = " ".join(at(*point) for point in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{hue}" stroke-width="2"/>')
-        parts.append(f'<path d="M{left:g} {at - 4:.1f}h18" stroke="{hue}" stroke-width="3"/>')
-        parts.append(f'<text x="{left + 26:g}" y="{at:.1f}">{escape(series.label)}</text>')
+        parts.append(f'<path d="M{left} {y - 4}h18" stroke="{hue}" stroke-width="3"/>')
+        parts.append(f'<text x="{left + 26}" y="{y}">{escape(label)}</text>')
+    x, height = at(*PAPER).split(",")
+    parts.append(f'<circle cx="{x}" cy="{height}" r="4" fill="#111"/>')
+    y = top + down + 48 + key * len(series)
+    parts.append(f'<circle cx="{left + 9}" cy="{y - 4}" r="4" fill="#111"/>')
+    parts.append(f'<text x="{left + 26}" y="{y}">the paper&#8217;s M</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -452,6 +340,8 @@ def main() -> None:
     command = commands.add_parser("score")
     command.add_argument("files", type=Path, nargs="+")
     command.add_argument("--plot", type=Path)
+    command.add_argument("--believed", type=float, default=PRIOR.believed)
+    command.add_argument("--at-18", action="store_true", help="examples, and no other number")
     command.set_defaults(run=score)
     command = commands.add_parser("person")
     command.add_argument("folder", type=Path)

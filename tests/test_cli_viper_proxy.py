@@ -1,4 +1,4 @@
-"""`finexl viper rate` and `train-proxy`: from files to ratings, and what is refused."""
+"""`finexl viper rate`, `train-proxy`, `train-extractor`: from files, and what is refused."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from finexl.cli.viper_proxy import rate, routes_of, train_proxy
+from finexl.cli.viper_proxy import rate
+from finexl.cli.viper_training import routes_of, train_extractor, train_proxy
 from finexl.encoders import Encoder
 from finexl.errors import UsageError
+from finexl.viper.agents import Drawn, make_agents
+from finexl.viper.extraction.adapted import load_adapted
 from finexl.viper.profile import Preference, Profile, write_profile
 from finexl.viper.proxy import reference
 from finexl.viper.proxy.reference import Reference
@@ -161,3 +164,25 @@ def test_routes_are_read_and_malformed_ones_refused() -> None:
     for wrong in (["a"], ["=x"], ["a="], ["a=x", "a=y"]):
         with pytest.raises(UsageError, match=r"--agents"):
             routes_of(wrong)
+
+
+def test_an_extractor_is_trained_and_then_reads(tmp_path: Path) -> None:
+    save_idefics2(tmp_path / "base")
+    make_agents(Path("people"), 3, 0, pictures=2, generator=Drawn(16))
+    done = run(
+        train_extractor, "base", "people", "--out", "out", "--test", "0.3", "--steps", "2",
+        "--rank", "2", "--device", "cpu", "--json", "-",
+    )  # fmt: skip
+    found = json.loads(done.out)
+    assert (found["people"], found["tested"]["people"]) == (3, 1)
+    assert found["loss"] > 0
+    assert found["tested"]["loss"] > 0
+    assert 0 <= found["tested"]["rules_score"]["f1"] <= 1
+    assert load_adapted(found["adapter"], device="cpu").name.startswith("base")
+    table = run(
+        train_extractor, "base", "people", "--out", "out", "--test", "0.3", "--steps", "2",
+        "--rank", "2", "--device", "cpu",
+    ).out  # fmt: skip
+    assert f"{found['tested']['base_loss']:.3f}" in table
+    with pytest.raises(UsageError, match=r"no agents"):
+        run(train_extractor, "base", "nobody", "--out", "other")

@@ -75,7 +75,7 @@ def test_it_computes_what_peft_computes(base: Path, adapter: Path) -> None:
         by_hand = PeftModel.from_pretrained(
             transformers.AutoModelForImageTextToText.from_pretrained(base), str(adapter)
         ).eval()
-    inputs = model._inputs(model._processor, question())
+    inputs = model.prepared(question())
     with torch.inference_mode():
         logits = model._model(**inputs).logits
         assert torch.equal(logits, by_hand(**inputs).logits)

@@ -19,11 +19,13 @@ from finexl import hub
 from finexl.errors import FinexlError, UsageError
 from finexl.images import load_image
 from finexl.viper.agents import Drawn, make_agents
+from finexl.viper.fitting import Learner, Lessons, course, split
 from finexl.viper.proxy import Judge, load_judge, training
+from finexl.viper.proxy.judge import ROLE
 from finexl.viper.proxy.people import PICK_A_PIC, Person, Shot, read_people
 from finexl.viper.proxy.recipe import Recipe
-from finexl.viper.proxy.sets import Task, build, split
-from finexl.viper.proxy.training import train
+from finexl.viper.proxy.sets import Task, build
+from finexl.viper.proxy.training import Sets, train
 from tiny_vlms import save_idefics2, save_text_only
 
 SMALL = Recipe(sets=6, context=2, test=0.25, steps=4, together=2, rank=2, learning_rate=0.01)
@@ -295,18 +297,18 @@ def test_a_training_that_broke_off_ends_bit_for_bit_as_an_unbroken_one(
 ) -> None:
     people, _ = read_people({"drawn": drawn})
     whole = train(str(base), people, SMALL, tmp_path / "whole", device="cpu")
-    monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0.0)
-    step = training.Learner.step
+    monkeypatch.setattr(course, "SAVE_EVERY_SECONDS", 0.0)
+    step = Learner.step
 
-    def broken(self: training.Learner, number: int, tasks: Sequence[Task]) -> float:
+    def broken(self: Learner, number: int, lessons: Lessons) -> float:
         if number == 2:
             raise KeyboardInterrupt
-        return step(self, number, tasks)
+        return step(self, number, lessons)
 
-    monkeypatch.setattr(training.Learner, "step", broken)
+    monkeypatch.setattr(Learner, "step", broken)
     with pytest.raises(KeyboardInterrupt):
         train(str(base), people, SMALL, tmp_path / "cut", device="cpu")
-    monkeypatch.setattr(training.Learner, "step", step)
+    monkeypatch.setattr(Learner, "step", step)
     rest = train(str(base), people, SMALL, tmp_path / "cut", device="cpu")
     assert rest.losses == whole.losses[2:]
     assert (rest.accuracy, rest.log_loss) == (whole.accuracy, whole.log_loss)
@@ -324,14 +326,13 @@ def losses_of_one_set(base: Path, drawn: Path, dropout: float) -> set[float]:
     """The losses of six steps that hardly change the adapter, which is one that matters."""
     people, _ = read_people({"drawn": drawn})
     recipe = replace(SMALL, together=1, learning_rate=1e-9, dropout=dropout)
-    learner = training.Learner(
-        Judge(str(base), hub.locate(str(base), hub.VLM), device="cpu"), str(base), recipe
-    )
+    judge = Judge(str(base), hub.locate(str(base), hub.VLM), device="cpu")
+    learner = Learner(judge, str(base), recipe, ROLE)
     with torch.no_grad():
         for weights in learner.trained.values():
             weights.normal_(std=0.3)
-    tasks = build(people, 1, 0, context=2)
-    return {round(learner.step(step, tasks), 5) for step in range(6)}
+    sets = Sets(build(people, 1, 0, context=2), recipe.together)
+    return {round(learner.step(step, sets), 5) for step in range(6)}
 
 
 def test_every_step_drops_out_other_weights(base: Path, drawn: Path) -> None:

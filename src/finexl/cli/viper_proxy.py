@@ -1,4 +1,4 @@
-"""`finexl viper rate` and `train-proxy`: what somebody will like, and learning to tell."""
+"""`finexl viper rate`: what somebody will like."""
 
 from __future__ import annotations
 
@@ -83,9 +83,11 @@ def rate(
         "pictures": [{"picture": picture, **rating.to_dict()} for picture, rating in rated],
         "left_out": [fault for side in looked for fault in side.faults],
     }
+    paths = [Path(picture) for picture in asked.names]
+    short = len({path.name for path in paths}) == len(paths)
     rows = [
         (
-            picture,
+            Path(picture).name if short else picture,
             f"{rating.probability:.2f}",
             "" if rating.low is None else f"{rating.low:.2f} to {rating.high:.2f}",
             rating.says,
@@ -126,98 +128,3 @@ def by_judge(proxy: str, base: str | None, device: str | None, folders: Folders)
     judge = load_judge(proxy, base, device)
     looked = [look_at(paths, lambda image: scaled(image, judge.side)) for paths in folders]
     return proxy, looked, judge.rate(*(side.seen for side in looked))
-
-
-def train_proxy(
-    base: Annotated[
-        str, typer.Argument(metavar="BASE", help="A folder, or HuggingFaceM4/idefics2-8b.")
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the proxy is kept; continued if begun.")
-    ],
-    agents: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ROUTE=DIR",
-            help="Simulated people and how their pictures came about; two routes keep M from "
-            "learning the look of one.",
-        ),
-    ] = None,
-    pick_a_pic: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A .csv with user_id, jpg_0, jpg_1, label_0, label_1."),
-    ] = None,
-    sets: Annotated[int, typer.Option(min=1, metavar="N", help="Sets to learn from.")] = 5000,
-    context: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Examples in a set, half of them liked.")
-    ] = 18,
-    test: Annotated[
-        float, typer.Option(metavar="SHARE", help="Of the people: those only tested on.")
-    ] = 0.1,
-    steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of Adam; by default every set once.")
-    ] = None,
-    rank: Annotated[int, typer.Option(min=1, metavar="N", help="Of the adapters.")] = 8,
-    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Of Adam.")] = 1e-5,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of who is tested on, the sets and the start.")
-    ] = 0,
-    device: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="Where to compute: cuda, mps, cpu.")
-    ] = None,
-    json: JsonOption = None,
-    debug: DebugOption = False,
-) -> None:
-    """Train a vision-language model to tell what somebody likes from their examples."""
-    from math import ceil
-
-    from finexl.viper.proxy.people import read_people
-    from finexl.viper.proxy.recipe import Recipe
-    from finexl.viper.proxy.training import train
-
-    del debug  # looked for by `main`, which is where errors end
-    check_json(json)
-    together = Recipe().together
-    recipe = Recipe(
-        sets=sets,
-        context=context,
-        test=test,
-        steps=ceil(sets / together) if steps is None else steps,
-        rank=rank,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
-    recipe.check()
-    people, notes = read_people(routes_of(agents or ()), pick_a_pic)
-    for note in notes:
-        say(note)
-    with progress_bars(True) as progress:
-        trained = train(base, people, recipe, out, device=device, progress=progress)
-    found = {
-        "adapter": str(trained.adapter),
-        "people": len(people),
-        "loss": trained.losses[-1] if trained.losses else None,
-        "accuracy": trained.accuracy,
-        "log_loss": trained.log_loss,
-        "tested": trained.tested,
-    }
-    accuracy = "not known" if trained.accuracy is None else f"{trained.accuracy:.3f}"
-    row = (str(trained.adapter), str(len(people)), accuracy, str(trained.tested))
-    deliver(found, json, ("Proxy", "People", "Accuracy on others", "Sets tested"), [row])
-
-
-def routes_of(given: list[str] | tuple[str, ...]) -> dict[str, Path]:
-    """Read ROUTE=DIR options.
-
-    Raises:
-        UsageError: one without a name or a folder, or two of one name.
-    """
-    routes: dict[str, Path] = {}
-    for one in given:
-        route, equals, folder = one.partition("=")
-        if not (route and equals and folder):
-            raise UsageError(f"--agents {one!r} is not written ROUTE=DIR, steered=agents/ say.")
-        if route in routes:
-            raise UsageError(f"--agents names the route {route} twice.")
-        routes[route] = Path(folder)
-    return routes

@@ -1,7 +1,8 @@
-"""Where a training stands: weights, buffers and Adam's moments, in one file to go on from."""
+"""Where a training stands: whose folder it is, and in one file all that it goes on from."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,41 @@ from finexl.errors import UsageError
 from finexl.files import write_atomic
 
 FILE = "state.safetensors"
+TRAINING = "training.json"
+"""What a folder's training was asked for."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+def claim(out: Path, asked: Mapping[str, Any]) -> None:
+    """Make the folder this training's, or refuse one that is another's.
+
+    Args:
+        out: made if need be.
+        asked: all that the training depends on, JSON-like.
+
+    Raises:
+        UsageError: it holds something else, or cannot be written to.
+    """
+    path = out / TRAINING
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        strangers = before is None and any(out.iterdir())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{out} cannot hold a training: {error}.") from error
+    if before is not None and not isinstance(before, dict):
+        raise UsageError(f"{path} is damaged; start in a new folder.")
+    if strangers:
+        raise UsageError(f"{out} has files in it already; choose an empty or new folder.")
+    written = json.loads(json.dumps(asked))
+    if before is not None and before != written:
+        different = [key for key in written if before.get(key) != written[key]]
+        raise UsageError(
+            f"{out} holds another training (its {', '.join(different)} differ); choose a new "
+            "folder."
+        )
+    if before is None:
+        write_atomic(path, json.dumps(asked, ensure_ascii=False, indent=1) + "\n")
 
 
 def save(trained: Mapping[str, Any], optimizers: Sequence[Any], out: Path, step: int) -> None:

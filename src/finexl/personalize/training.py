@@ -28,7 +28,7 @@ from finexl.files import write_atomic
 from finexl.generators import Generator, Settings, is_reference
 from finexl.personalize.examples import Example
 from finexl.personalize.recipe import Recipe
-from finexl.personalize.state import restore, save
+from finexl.personalize.state import claim, restore, save
 from finexl.sources import absolute
 
 SCHEMA = "finexl.levels/1"
@@ -144,7 +144,7 @@ def personalize(
         "recipe": recipe.record(),
         "examples": _record_of(examples),
     }
-    _claim(out, asked)
+    claim(out, asked)
     folders = {level: out / f"step-{level:06d}" for level in recipe.levels}
     start = restore(trainee.trained, trainee.optimizers, out)
     for level, folder in folders.items():
@@ -194,27 +194,3 @@ def _refuse_numberless(trainee: Trainee, steps: int) -> None:
 def _record_of(examples: Sequence[Example]) -> dict[str, Any]:
     parts = [f"{e.picture.digest()} {e.weight:.6g} {e.caption}" for e in examples]
     return {"n": len(examples), "digest": key_of(*parts)}
-
-
-def _claim(out: Path, asked: Mapping[str, Any]) -> None:
-    """Make the folder this training's, or refuse one that is another's."""
-    path = out / "training.json"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        strangers = before is None and any(out.iterdir())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{out} cannot hold a training: {error}.") from error
-    if before is not None and not isinstance(before, dict):
-        raise UsageError(f"{path} is damaged; start in a new folder.")
-    if strangers:
-        raise UsageError(f"{out} has files in it already; choose an empty or new folder.")
-    written = json.loads(json.dumps(asked))
-    if before is not None and before != written:
-        different = [key for key in written if before.get(key) != written[key]]
-        raise UsageError(
-            f"{out} holds another training (its {', '.join(different)} differ); choose a new "
-            "folder."
-        )
-    if before is None:
-        write_atomic(path, json.dumps(asked, ensure_ascii=False, indent=1) + "\n")

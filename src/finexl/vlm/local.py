@@ -55,10 +55,10 @@ class Local:
         """
         with self._lock:
             _, torch = self._libraries
-            model, processor = self._model, self._processor
+            model = self._model
             try:
                 with quietly(self._libraries[0]), torch_threads(self.threads):
-                    inputs = self._inputs(processor, question).to(model.device, model.dtype)
+                    inputs = self.prepared(question).to(model.device, model.dtype)
                     with torch.inference_mode():
                         found = model.generate(
                             **inputs,
@@ -74,22 +74,32 @@ class Local:
                 raise self._failed(error) from error
         asked = inputs["input_ids"].shape[1]
         new = found[0, asked:]
-        text = processor.tokenizer.decode(new, skip_special_tokens=True).strip()
+        text = self._processor.tokenizer.decode(new, skip_special_tokens=True).strip()
         if not text:
             raise NoReplyError(f"The model {self.name} gave an empty reply.")
         return Reply(text, asked, len(new))
 
-    def _inputs(self, processor: Any, question: Question) -> Any:
+    def prepared(self, question: Question, answer: str | None = None) -> Any:
+        """Return a question as the model reads it, a batch of one; with an answer, that behind it.
+
+        Raises:
+            UsageError: the model's template or processor cannot take it.
+            PrerequisiteError: an extra is missing.
+        """
+        processor = self._processor
         parts = [
             {"type": "text", "text": self._plain(processor, part)}
             if isinstance(part, str)
             else {"type": "image", "image": scaled(part, self.side)}
             for part in question.parts
         ]
+        turns = [{"role": "user", "content": parts}]
+        if answer is not None:
+            turns.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         try:
             return processor.apply_chat_template(
-                [{"role": "user", "content": parts}],
-                add_generation_prompt=True,
+                turns,
+                add_generation_prompt=answer is None,
                 tokenize=True,
                 return_dict=True,
                 return_tensors="pt",

@@ -90,7 +90,7 @@ def recovery(
     }
     for number, agent in enumerate(agents):
         progress("Reading comments", number, len(agents))
-        found = _found(extractor.extract(agent.said(), pictures_of(agent, folder)))
+        found = pairs_of(extractor.extract(agent.said(), pictures_of(agent, folder)))
         said = _said(agent)
         held = {(text.casefold(), side) for side in ("liked", "disliked")
                 for text in getattr(agent, side)}  # fmt: skip
@@ -118,7 +118,7 @@ def recovery(
     )
 
 
-def _found(extracted: Extracted) -> set[Pair]:
+def pairs_of(extracted: Extracted) -> set[Pair]:
     """Return what was found; what is mixed is on both sides."""
     pairs = {(one.attribute.casefold(), "liked") for one in (*extracted.liked, *extracted.mixed)}
     return pairs | {

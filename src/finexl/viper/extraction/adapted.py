@@ -48,6 +48,15 @@ class Adapted(Local):
         own = "" if self.adapter is None else f", adapter {self.adapter.revision}"
         return f"{super().revision}{own}"
 
+    def opened(self) -> tuple[Any, Any]:
+        """Return the model and its processor, opened.
+
+        Raises:
+            UsageError: the files are no such model.
+            PrerequisiteError: an extra is missing, or not enough memory.
+        """
+        return self._model, self._processor
+
     @cached_property
     def _model(self) -> Any:
         base = super()._model

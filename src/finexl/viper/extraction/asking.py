@@ -51,9 +51,9 @@ class Asked:
         ]
 
         def answer(numbers: Sequence[int]) -> tuple[list[Item], list[str], str | None]:
-            parts, notes = _parts(numbers, comments, pictures)
+            question, notes = question_about(self.form, numbers, comments, pictures)
             try:
-                return self._items(parts), notes, None
+                return self._items(question), notes, None
             except (FormError, NoReplyError) as error:
                 return [], notes, str(error)
 
@@ -74,9 +74,8 @@ class Asked:
             notes += refused
         return merged(found, notes)
 
-    def _items(self, parts: Sequence[Part]) -> list[Item]:
+    def _items(self, question: Question) -> list[Item]:
         """Ask, and once more where the answer is not in the form."""
-        question = Question((self.form.instruction, *parts), self.form.schema, self.form.max_tokens)
         text = self.vlm.ask(question).text
         try:
             return self.form.read(text)
@@ -86,11 +85,18 @@ class Asked:
             return self.form.read(self.vlm.ask(repaired).text)
 
 
-def _parts(
-    numbers: Sequence[int], comments: Sequence[Comment], pictures: Mapping[str, Picture]
-) -> tuple[list[Part], list[str]]:
-    """Return comments as they are asked about, each behind its picture if that can be opened."""
-    parts: list[Part] = []
+def question_about(
+    form: Form, numbers: Sequence[int], comments: Sequence[Comment], pictures: Mapping[str, Picture]
+) -> tuple[Question, list[str]]:
+    """Return the task with comments, each behind its picture, and a note on each that has none.
+
+    Args:
+        form: of the answer.
+        numbers: which comments, in which order.
+        comments: all of them.
+        pictures: by what comments call them; one that cannot be opened is left out.
+    """
+    parts: list[Part] = [form.instruction]
     notes = []
     for number in numbers:
         picture = pictures.get(comments[number].picture or "")
@@ -100,7 +106,7 @@ def _parts(
             except ImageError as error:
                 notes.append(f"{error} What was said of it was read without looking.")
         parts.append(f"Comment {number + 1}: {readable(comments[number].text)}\n")
-    return parts, notes
+    return Question(tuple(parts), form.schema, form.max_tokens), notes
 
 
 def _checked(

@@ -115,9 +115,16 @@ LISTS = Form(
     None,
     2000,
 )
+NOTHING = "none"
 _HEADINGS = re.compile(
     r"(?P<no>dis)?liked?s?(?:\s+(?:art(?:istic)?\s+)?(?:features|attributes))?\s*:", re.IGNORECASE
 )
+
+
+def written(liked: Sequence[str], disliked: Sequence[str]) -> str:
+    """Return preferences as `LISTS` has them, in the words of the authors' weights."""
+    sides = (("Liked", liked), ("Disliked", disliked))
+    return "\n".join(f"{name} Art Features: {', '.join(side) or NOTHING}" for name, side in sides)
 
 
 def _read_json(text: str) -> list[Item]:
@@ -160,7 +167,7 @@ def _read_lists(text: str) -> list[Item]:
         opinion: Opinion = "disliked" if heading["no"] else "liked"
         for part in re.split(r"[,;\n]", text[heading.end() : end]):
             keyword = " ".join(part.strip(" .*-•\t").split())
-            if keyword and keyword.casefold() not in ("none", "n/a", "nothing"):
+            if keyword and keyword.casefold() not in (NOTHING, "n/a", "nothing"):
                 found.append(Item(keyword, opinion, None, ""))
     return found
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image
 
@@ -68,15 +67,6 @@ class Judge(Adapted):
                     raise self._failed(error) from error
                 found.append(Rating(float(chances[1])))
         return tuple(found)
-
-    def opened(self) -> tuple[Any, Any]:
-        """Return the model and its processor, opened.
-
-        Raises:
-            UsageError: the files are no such model.
-            PrerequisiteError: an extra is missing, or not enough memory.
-        """
-        return self._model, self._processor
 
 
 def load_judge(reference: str, base: str | None = None, device: str | None = None) -> Judge:

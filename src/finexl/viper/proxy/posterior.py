@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import solve_triangular
 from scipy.special import expit, log_expit, ndtr
 
 Array = NDArray[np.float64]
@@ -69,8 +69,7 @@ def fit(mean: Array, kernel: Array, liked: NDArray[np.bool_]) -> Posterior:
         slope = sign * expit(-sign * f)
         weight = np.sqrt(expit(f) * expit(-f))
         b = weight**2 * (f - mean) + slope
-        root = cho_factor(_whitened(weight, kernel), lower=True)
-        step = b - weight * cho_solve(root, weight * (kernel @ b)) - pull
+        step = b - weight * np.linalg.solve(_whitened(weight, kernel), weight * (kernel @ b)) - pull
         # far from the mode a whole step may overshoot
         length = next((t for t in 0.5 ** np.arange(30) if height(pull + t * step) >= reached), 0.0)
         pull = pull + length * step

@@ -53,11 +53,11 @@ class Prior:
     """How strong tastes may be, every one as probable."""
     offset: float = 0.5
     """How much more some people like everything than others."""
-    trust: float = 3.0
+    trust: float = 2.0
     """How far preferences in words are believed."""
     doubt: float = 2.0
     """How much that differs between people."""
-    believed: float = 0.06
+    believed: float = 0.12
     """The share of f's variance that is taken for real: tastes lie in few of the directions in
     which pictures differ, and a prior alike in all of them leaves more open than there is."""
 
@@ -151,13 +151,30 @@ class Proxy:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to bear in mind, one sentence each."""
-        if len(set(self.liked)) != 1:
+        if self.one_sided:
+            given, missing = ("liked", "disliked") if self.liked[0] else ("disliked", "liked")
+            return (
+                f"Only {given} pictures were given, so that all ratings lean that way and none is "
+                f"sure; some {missing} ones would tell much more.",
+            )
+        liked, disliked = ({row.tobytes() for row in self.features[side]} for side in self._sides)
+        both = len(liked & disliked)
+        if not both:
             return ()
-        given, missing = ("liked", "disliked") if self.liked[0] else ("disliked", "liked")
-        return (
-            f"Only {given} pictures were given, so that all ratings lean that way; some {missing} "
-            "ones would tell much more.",
-        )
+        return (f"Of the pictures {both:,} stand on both sides and pull both ways.",)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether there are examples, and of one side alone.
+
+        Who shows disliked pictures alone may like nearly everything: how much somebody likes on
+        the whole is told by examples of both sides only.
+        """
+        return len(set(self.liked.tolist())) == 1
+
+    @property
+    def _sides(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        return self.liked, ~self.liked
 
     def rate(self, pictures: Pictures) -> tuple[Rating, ...]:
         """Return a rating for each picture, or for each row (q, d).
@@ -166,12 +183,24 @@ class Proxy:
             UsageError: rows that are not the encoder's or not finite.
         """
         means, variances = self.taste(self.sight.features(rows_of(self.sight.encoder, pictures)))
-        chances = 0.5 + self.weights @ (moderated(means, variances) - 0.5)
+        chances = self._chances(means, variances)
         low, high = (expit(quantile(self.weights, means, variances, p)) for p in ENDS)
+        if self.one_sided:
+            low, high = np.minimum(low, 0.5), np.maximum(high, 0.5)
         return tuple(
             Rating(float(p), float(min(p, a)), float(max(p, b)), self.known)
             for p, a, b in zip(chances, low, high, strict=True)
         )
+
+    def chances(self, pictures: Pictures) -> Array:
+        """Return the ratings' probabilities alone, (q,), which takes half the time."""
+        return self._chances(
+            *self.taste(self.sight.features(rows_of(self.sight.encoder, pictures)))
+        )
+
+    def _chances(self, means: Array, variances: Array) -> Array:
+        chances: Array = 0.5 + self.weights @ (moderated(means, variances) - 0.5)
+        return chances
 
     def taste(self, features: Array) -> tuple[Array, Array]:
         """Return what f may be of features (q, 1 + d): mean and variance by each spread, (k, q)."""

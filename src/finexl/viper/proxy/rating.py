@@ -32,9 +32,11 @@ class Rating:
 
     @property
     def says(self) -> str:
-        """The rating in two words; "may" where the interval holds one half."""
+        """The rating in two words; "may" where the interval holds one half, and no side at 0.50."""
         if not self.known:
             return "not known"
+        if abs(self.probability - 0.5) < 0.005:
+            return "undecided"
         sure = self.low is None or self.high is None or not self.low <= 0.5 <= self.high
         likes = "like" if self.probability >= 0.5 else "dislike"
         return f"{likes}s" if sure else f"may {likes}"

@@ -1,50 +1,42 @@
 """Training M: an adapter on a vision-language model learns to tell what somebody likes (§3.3).
 
-OUT/training.json          what is trained on whom, and how
-OUT/state.safetensors      weights and Adam's moments, to go on from
-OUT/adapter/               the LoRA, as peft writes it: what `--proxy` takes
-OUT/result.json            how well it does on people that nothing was learned from
-
-Step s draws all that it draws from the recipe's seed and s: a run that was broken off ends bit for
-bit as an unbroken one. The loss of a set is the paper's cross-entropy, of its two questions: is the
-liked picture liked, and is the disliked one.
+The loss of a set is the paper's cross-entropy, of its two questions: is the liked picture liked,
+and is the disliked one. OUT/result.json says how well it does on people that nothing was learned
+from; the rest of the folder is as `fitting.course` has it.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from finexl import hub
 from finexl._version import __version__
 from finexl.cache import key_of
-from finexl.errors import FinexlError, UsageError
+from finexl.errors import UsageError
 from finexl.files import write_atomic
 from finexl.images import ImageError, load_image
-from finexl.personalize.state import restore, save
+from finexl.personalize.state import claim
+from finexl.viper.fitting import ADAPTER, Learner, Progress, learn, split
 from finexl.viper.proxy.judge import ROLE, Judge
 from finexl.viper.proxy.people import Person
 from finexl.viper.proxy.question import Example, ask, leaning
-from finexl.viper.proxy.recipe import TARGETS, Recipe
-from finexl.viper.proxy.sets import Task, build, split
+from finexl.viper.proxy.recipe import Recipe
+from finexl.viper.proxy.sets import Task, build
 from finexl.vlm.pictures import scaled
 
 SCHEMA = "finexl.proxy/1"
-SAVE_EVERY_SECONDS = 120.0
 MOST_TESTS = 1000
 """Sets that are tested on: the published code's."""
 _FIRST = 10**9
 """Draws for tests are counted from here, those for steps from 0."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -100,24 +92,11 @@ def train(
         "people": {"learned_from": len(learned_from), "tested_on": len(tested_on)},
         "sets": {"n": len(tasks), "digest": _digest((*tasks, *tests))},
     }
-    _claim(out, asked)
-    learner = Learner(judge, base, recipe)
-    start = restore(learner.trained, (learner.adam,), out)
-    losses, saved = [], time.monotonic()
-    for step in range(start, recipe.steps):
-        progress("Training", step, recipe.steps)
-        losses.append(learner.step(step, tasks))
-        if not math.isfinite(losses[-1]):
-            raise FinexlError(
-                f"The loss is no number any more after {step + 1} steps; lower the learning rate."
-            )
-        if step + 1 == recipe.steps or time.monotonic() - saved > SAVE_EVERY_SECONDS:
-            save(learner.trained, (learner.adam,), out, step + 1)
-            saved = time.monotonic()
-    progress("Training", recipe.steps, recipe.steps)
-    learner.keep(out / "adapter")
+    claim(out, asked)
+    learner = Learner(judge, base, recipe, ROLE)
+    losses = learn(learner, Sets(tasks, recipe.together), out, progress)
     found = _tested(learner, tests, progress)
-    trained = Trained(out / "adapter", tuple(losses), *found)
+    trained = Trained(out / ADAPTER, losses, *found)
     result = {
         "accuracy": trained.accuracy,
         "log_loss": trained.log_loss,
@@ -129,111 +108,57 @@ def train(
     return trained
 
 
-class Learner:
-    """A vision-language model under an adapter that is trained."""
+@dataclass(frozen=True)
+class Sets:
+    """What M learns from, so many sets a step, as `fitting.Lessons`."""
 
-    def __init__(self, judge: Judge, base: str, recipe: Recipe) -> None:
-        """Lay fresh adapters over a model, the same for the same seed.
+    tasks: Sequence[Task]
+    together: int
 
-        Raises:
-            UsageError: it has none of the layers that adapters are laid over.
-            PrerequisiteError: an extra or the model is missing.
-        """
-        try:
-            import peft
-            import torch
-        except ImportError as error:
-            raise hub.missing_extra(base, ROLE.extra, ROLE) from error
-        self.recipe, self.side = recipe, judge.side
-        model, self.processor = judge.opened()
-        config = peft.LoraConfig(
-            r=recipe.rank,
-            lora_alpha=recipe.rank,
-            lora_dropout=recipe.dropout,
-            init_lora_weights="gaussian",
-            target_modules=TARGETS,
-            base_model_name_or_path=base,
-        )
-        torch.manual_seed(recipe.seed)  # the adapters' start
-        try:
-            with warnings.catch_warnings():
-                # peft asks transformers by names that it is about to give up
-                warnings.simplefilter("ignore", FutureWarning)
-                self.model = peft.PeftModel(model, config)
-        except ValueError as error:
-            raise UsageError(
-                f"{base} cannot be trained: it has none of the layers that IDEFICS2 has."
-            ) from error
-        self.trained = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        self.adam = torch.optim.AdamW(
-            list(self.trained.values()),
-            lr=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-        )
+    @property
+    def count(self) -> int:
+        """See `Lessons.count`: two questions a set."""
+        return 2 * self.together
 
-    def step(self, step: int, tasks: Sequence[Task]) -> float:
-        """Take one step; everything drawn comes from the seed and the step's number.
-
-        Raises:
-            FinexlError: not one of its sets has pictures that can be opened.
-        """
-        import torch
-
-        rng = np.random.default_rng([self.recipe.seed, step])
-        first = step * self.recipe.together
-        losses = []
-        self.model.train()
-        self.adam.zero_grad()
-        with torch.random.fork_rng():
-            torch.manual_seed(int(rng.integers(2**62)))  # dropout
-            for place in range(first, first + self.recipe.together):
-                for loss in self._losses(tasks[place % len(tasks)], rng):
-                    (loss / (2 * self.recipe.together)).backward()
-                    losses.append(float(loss.detach()))
-        if not losses:
-            raise FinexlError(
-                f"Of the pictures that step {step + 1} asks about none can be opened; were they "
-                "moved since?"
-            )
-        self.adam.step()
-        return float(np.mean(losses))
-
-    def rate(self, task: Task, number: int) -> tuple[float, float] | None:
-        """Return how probable it is that the disliked and the liked picture of a set are liked.
-
-        None where they cannot be opened.
-        """
-        import torch
-
-        self.model.eval()
-        rng = np.random.default_rng([self.recipe.seed, _FIRST + number])
-        with torch.inference_mode():
-            found = [float(math.exp(-float(loss))) for loss in self._losses(task, rng)]
-        return (1 - found[0], found[1]) if found else None
-
-    def keep(self, folder: Path) -> None:
-        """Write the adapter as it is now."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            self.model.save_pretrained(folder, safe_serialization=True)
-
-    def _losses(self, task: Task, rng: np.random.Generator) -> Iterator[Any]:
-        """Yield the loss of the disliked and of the liked query, one after the other."""
-        import torch
-
-        opened = _opened(task, self.side, rng)
-        if opened is None:
-            return
-        examples, queries = opened
-        for answer, picture in enumerate(queries):
-            scores = leaning(self.model, ask(self.processor, examples, picture))
-            target = torch.tensor([answer], device=scores.device)
-            yield torch.nn.functional.cross_entropy(scores[None], target)
+    def losses(self, learner: Learner, step: int, rng: Generator) -> Iterator[Any]:
+        """See `Lessons.losses`."""
+        first = step * self.together
+        for place in range(first, first + self.together):
+            yield from losses_of(learner, self.tasks[place % len(self.tasks)], rng)
 
 
-def _opened(
-    task: Task, side: int, rng: np.random.Generator
-) -> tuple[list[Example], tuple[Any, Any]] | None:
+def losses_of(learner: Learner, task: Task, rng: Generator) -> Iterator[Any]:
+    """Yield the loss of the disliked and of the liked query of a set, one after the other.
+
+    None where they cannot be opened.
+    """
+    import torch
+
+    opened = _opened(task, learner.vlm.side, rng)
+    if opened is None:
+        return
+    examples, queries = opened
+    for answer, picture in enumerate(queries):
+        scores = leaning(learner.model, ask(learner.processor, examples, picture))
+        target = torch.tensor([answer], device=scores.device)
+        yield torch.nn.functional.cross_entropy(scores[None], target)
+
+
+def rated(learner: Learner, task: Task, number: int) -> tuple[float, float] | None:
+    """Return how probable it is that the disliked and the liked picture of a set are liked.
+
+    None where they cannot be opened.
+    """
+    import torch
+
+    learner.model.eval()
+    rng = np.random.default_rng([learner.recipe.seed, _FIRST + number])
+    with torch.inference_mode():
+        found = [float(math.exp(-float(loss))) for loss in losses_of(learner, task, rng)]
+    return (1 - found[0], found[1]) if found else None
+
+
+def _opened(task: Task, side: int, rng: Generator) -> tuple[list[Example], tuple[Any, Any]] | None:
     """Return a set's examples, either of a pair first by chance, and its disliked and liked query.
 
     A pair of which one cannot be opened is left out; without the queries there is nothing to ask.
@@ -268,9 +193,9 @@ def _tested(
     found = []
     for number, task in enumerate(tests):
         progress("Testing", number, len(tests))
-        rated = learner.rate(task, number)
-        if rated is not None:
-            found.append(rated)
+        chances = rated(learner, task, number)
+        if chances is not None:
+            found.append(chances)
     if not found:
         return None, None, 0
     no, yes = np.array(found).T
@@ -287,21 +212,3 @@ def _digest(tasks: Sequence[Task]) -> str:
         for task in tasks
     ]  # fmt: skip
     return key_of(*parts)
-
-
-def _claim(out: Path, asked: Mapping[str, Any]) -> None:
-    """Make the folder this training's, or refuse one that is another's."""
-    path = out / "training.json"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        strangers = before is None and any(out.iterdir())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{out} cannot hold a training: {error}.") from error
-    if strangers:
-        raise UsageError(f"{out} has files in it already; choose an empty or new folder.")
-    written = json.loads(json.dumps(asked))
-    if before is not None and before != written:
-        raise UsageError(f"{out} holds another training; choose a new folder.")
-    if before is None:
-        write_atomic(path, json.dumps(asked, ensure_ascii=False, indent=1) + "\n")
