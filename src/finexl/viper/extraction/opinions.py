@@ -78,12 +78,7 @@ def judge(
         mentions: its mentions.
     """
     held = [_praises(words, clause, cues, mentions) for clause in parts]
-    own = [
-        ELSEWHERE
-        if _has(cues, clause, "elsewhere")
-        else _clipped(sum(p.value for p in praises) or _implied(words, clause, cues, mentions))
-        for clause, praises in zip(parts, held, strict=True)
-    ]
+    own = _own(words, parts, held, cues, mentions)
     around = [_context(parts, own, cues, i) for i in range(len(parts))]
     found = [
         _judged(words, clause, praises, context, cues, mention)
@@ -92,6 +87,34 @@ def judge(
         if clause.start <= mention.start < clause.end
     ]
     return found, _clipped(sum(own))
+
+
+def tempers(
+    words: Sequence[str], parts: Sequence[Clause], cues: Sequence[Cue], mentions: Sequence[Mention]
+) -> list[float]:
+    """Return what each clause thinks of whatever it speaks of, in [-3, 3]; 0 where none can tell.
+
+    Arguments as in `judge`.
+    """
+    held = [_praises(words, clause, cues, mentions) for clause in parts]
+    own = _own(words, parts, held, cues, mentions)
+    return [value or _context(parts, own, cues, i)[0] for i, value in enumerate(own)]
+
+
+def _own(
+    words: Sequence[str],
+    parts: Sequence[Clause],
+    held: Sequence[Sequence[Praise]],
+    cues: Sequence[Cue],
+    mentions: Sequence[Mention],
+) -> list[float]:
+    """Return what each clause itself says."""
+    return [
+        ELSEWHERE
+        if _has(cues, clause, "elsewhere")
+        else _clipped(sum(p.value for p in praises) or _implied(words, clause, cues, mentions))
+        for clause, praises in zip(parts, held, strict=True)
+    ]
 
 
 def _praises(
