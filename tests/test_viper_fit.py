@@ -158,6 +158,13 @@ def test_what_any_change_tells_by_chance_is_said_beside_what_is_told(tmp_path: P
     assert found.to_dict()["degrees"][0]["agreement_p"] is None  # C(3, 1) = 3
 
 
+def test_what_cannot_be_verified_leaves_nothing_behind(tmp_path: Path) -> None:
+    for viper, degrees in ((Steered(taste=Taste()), (0.5,)), (Steered(), (0.0,))):
+        with pytest.raises(UsageError):
+            verify(cast(Viper, viper), degrees, jobs_of(["0"], [0]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_too_few_prompts_tell_nothing(tmp_path: Path) -> None:
     (one,) = verified(tmp_path, (0.8,), 3).degrees
     assert one.detected is None

@@ -135,6 +135,7 @@ def verify(
     if not degrees or min(degrees) <= 0:
         raise UsageError("Give degrees above 0: at 0 the images are the plain model's.")
     base = folder / "base"
+    folder.mkdir(parents=True, exist_ok=True)
     make_all(viper.base, jobs, base, progress)
     wished = [words for words, _ in (*viper.taste.liked, *viper.taste.disliked)]
     write_atomic(folder / CONCEPTS, "".join(f"{words}\n" for words in wished))
