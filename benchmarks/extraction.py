@@ -8,10 +8,11 @@ aspects have a score each: an aspect of 8 or more is liked, of 6 or less dislike
 all aspects of a critique are read as one comment. The half of them whose digest is even was looked
 at while the rules were written (--tuned prints that one); the other half is what is reported.
 
-Beside them ninety free comments that are in this repository (benchmarks/comments/free*.yaml), written
-by hand before an extractor was run on them; sixty showed faults that were mended, thirty did not.
+Beside them ninety free comments that are in this repository (benchmarks/comments/free*.yaml),
+written by hand before an extractor was run on them; sixty showed faults that were mended.
 
-Counted are pairs of group (the category, or the aspect's categories) and polarity; found with the opposite opinion is "turned round".
+Counted are pairs of group (the category, or the aspect's categories) and polarity; found
+with the opposite opinion is "turned round".
 
 Beside them: how often the encoder's look at a picture of the built-in set names an attribute that
 the picture was drawn to show (colors apart, which are counted from pixels), and how long 10,000
