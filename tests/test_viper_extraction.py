@@ -120,15 +120,30 @@ def test_ten_thousand_comments_take_bounded_time() -> None:
 def test_another_spelling_of_a_listed_attribute_becomes_it_and_an_opposite_does_not(
     encoder: Embedded,
 ) -> None:
-    asked = [("cloth texture", "texture"), ("harsh contrast", "shadow"), ("cloth texture", "mood")]
+    asked = [
+        *(
+            ("curve shapes", "shape"),
+            ("fur texture", "texture"),
+            ("soft global lighting", "lighting"),
+        ),
+        *(("harsh contrast", "shadow"), ("warm mood", "mood"), ("easy lighting", "lighting")),
+        *(("shadow", "shadow"), ("few shadows", "shadow"), ("city lighting", "lighting")),
+        *(("dark gray", "colour palette"), ("fur texture", "mood")),
+    ]
     found = {key: one.text for key, one in listed_for(encoder, asked).items()}
-    assert found == {("cloth texture", "texture"): "fabric texture"}
+    assert found == {
+        ("curve shapes", "shape"): "curved shapes",
+        ("fur texture", "texture"): "furry texture",
+        ("soft global lighting", "lighting"): "soft lighting",
+    }
     assert listed_for(encoder, []) == {}
-    with_it = Offline(encoder).extract([Comment("I love the cloth texture")], {})
-    without = Offline().extract([Comment("I love the cloth texture")], {})
-    assert named(with_it)[0] == {"fabric texture"}
-    assert named(without)[0] == {"cloth texture"}
+    with_it = Offline(encoder).extract([Comment("I love the fur texture")], {})
+    without = Offline().extract([Comment("I love the fur texture")], {})
+    assert named(with_it)[0] == {"furry texture"}
+    assert named(without)[0] == {"fur texture"}
     assert without.liked[0].confidence < with_it.liked[0].confidence
+    where = Offline(encoder).extract([Comment("Where are the shadows?")], {})
+    assert named(where)[0] == {"shadow"}  # not: no shadows
 
 
 def picture(*stripes: tuple[int, int, int]) -> Image.Image:

@@ -13,11 +13,13 @@ import pytest
 from catalogued import planted, scattered
 from conftest import pictures_in
 from finexl.catalog import Catalog, Entry, Searcher
+from finexl.core import analysis, significance
 from finexl.encoders.embedded import Embedded
 from finexl.errors import UsageError
 from finexl.generators import Job, Made, jobs_of
 from finexl.measure import Measure
 from finexl.operators import apply
+from finexl.viper.agreement import agreement
 from finexl.viper.profile import Comment, Evidence, Preference, Profile
 from finexl.viper.ranking import rank, wishes_of
 from finexl.viper.steering import Viper
@@ -120,6 +122,47 @@ def test_steering_that_works_is_seen_to_work(tmp_path: Path) -> None:
     data = found.to_dict()
     assert data["schema"] == "finexl.verification/1"
     assert data["degrees"][1]["attributes"][0]["verdict"] == "as wished"
+
+
+def test_a_taste_as_a_whole_is_compared_with_its_labels_exchanged() -> None:
+    rng = np.random.default_rng(0)
+    effects = np.array([3.0, 2.0, 1.0, -1.0, -2.0, -3.0])
+    assert agreement(effects, [1, 1, 1, -1, -1, -1], rng) == 1 / 20  # C(6, 3), all counted
+    assert agreement(effects, [-1, -1, -1, 1, 1, 1], rng) == 1.0
+    assert agreement(effects + 7, [1, 1, 1, -1, -1, -1], rng) == 1 / 20  # all up tells nothing
+    assert agreement(np.zeros(6), [1, 1, 1, -1, -1, -1], rng) == 1.0
+    assert agreement(effects, [1] * 6, rng) is None
+    assert agreement(effects[:4], [1, 1, -1, -1], rng) is None  # C(4, 2) = 6
+    many = np.r_[np.ones(20), -np.ones(20)]
+    assert agreement(many, [1] * 20 + [-1] * 20, rng) == 1 / 4097  # drawn
+    ps = [agreement(rng.normal(size=16), [1, -1] * 8, rng) for _ in range(120)]
+    low = sum(p is not None and p <= 0.05 for p in ps)
+    assert low <= 14  # of 6; 99.8 % of the binomial
+
+
+def test_no_attribute_is_told_where_no_difference_is_detected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = verified(tmp_path / "a", (0.8,), 10).degrees[0]
+    assert any(one.verdict == "as wished" for one in told.attributes)
+    monkeypatch.setattr(analysis, "detect", lambda *_: significance.Detection(1.0, False))
+    (one,) = verified(tmp_path / "b", (0.8,), 10).degrees
+    assert not one.detected
+    assert {moved.verdict for moved in one.attributes} == {"not told"}
+    assert one.agreement is None
+
+
+def test_what_any_change_tells_by_chance_is_said_beside_what_is_told(tmp_path: Path) -> None:
+    found = verified(tmp_path, (0.8,), 10)
+    assert any("by chance: of these 3, 0.2." in line for line in found.sentences)
+    assert found.to_dict()["degrees"][0]["agreement_p"] is None  # C(3, 1) = 3
+
+
+def test_what_cannot_be_verified_leaves_nothing_behind(tmp_path: Path) -> None:
+    for viper, degrees in ((Steered(taste=Taste()), (0.5,)), (Steered(), (0.0,))):
+        with pytest.raises(UsageError):
+            verify(cast(Viper, viper), degrees, jobs_of(["0"], [0]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_too_few_prompts_tell_nothing(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from fake_encoder import FakeEncoder
 from finexl.cli import viper_agents
+from finexl.encoders.embedded import Embedded
 from finexl.errors import NoReplyError, UsageError
 from finexl.images import Picture
 from finexl.viper.agents import (
@@ -38,7 +40,9 @@ from finexl.viper.agents import (
 from finexl.viper.agents.identity import PAPER, wilson
 from finexl.viper.agents.lookup import listed_in
 from finexl.viper.agents.matching import ranking, similarity
+from finexl.viper.agents.meaning import Meaning
 from finexl.viper.agents.readers import extractor_of, matcher_of, mean_row
+from finexl.viper.attributes import attributes
 from finexl.viper.extraction import Extracted, Finding, Offline, merged
 from finexl.viper.profile import Comment, Opinion
 from finexl.viper.taste import Taste
@@ -103,6 +107,39 @@ def test_a_reply_is_a_ranking_only_if_it_names_everybody_once() -> None:
     assert ranking("Of the 12 words, these:\n2 > 1 > 3", 3) == [1, 0, 2]
     for wrong in ("", "1, 2", "1, 1, 2", "1, 2, 3, 4", "none of them", "9" * 10**5):
         assert ranking(wrong, 3) is None
+
+
+def test_a_comments_meaning_finds_who_has_the_attribute_and_on_which_side(
+    encoder: Embedded,
+) -> None:
+    matcher = Meaning(Offline(), encoder)
+    meant = matcher.meant(["the watercolor washes", "harsh shadows"])
+    listed = [one.text for one in attributes()]
+    np.testing.assert_allclose(meant.sum(axis=1), 1.0)
+    assert [listed[place] for place in meant.argmax(axis=1)] == [
+        "watercolor painting",
+        "hard shadows",
+    ]
+    wet, dry = ("watercolor painting", 1.0), ("pixel art", 1.0)
+    likes, hates, other = (
+        Taste((wet,), (dry,)),
+        Taste((dry,), (wet,)),
+        Taste((("neon colors", 1.0),)),
+    )
+
+    def scores(text: str) -> tuple[float, ...]:
+        return matcher.author(Remark(text, "x.png", "neutral", None), {}, [likes, hates, other])
+
+    loved, loathed = scores("I love the watercolor washes"), scores("I hate the watercolor washes")
+    assert loved[0] > loved[1] > loved[2]
+    assert loathed[1] > loathed[0] > loathed[2]
+    (clause,) = meant[:1] @ np.eye(len(listed))
+    told = clause[[listed.index(wet[0]), listed.index(dry[0])]]
+    neutral = scores("the watercolor washes")
+    assert neutral[0] == pytest.approx(neutral[1], rel=1e-6)
+    assert neutral[0] == pytest.approx(0.5 * told.sum(), rel=1e-6)
+    assert scores("…") == (0.0, 0.0, 0.0)
+    assert matcher.same(likes, [likes, hates]) == Similar(Offline()).same(likes, [likes, hates])
 
 
 def test_a_language_model_is_shown_the_comment_and_every_candidate() -> None:
@@ -296,6 +333,7 @@ def test_readers_are_chosen_by_name(folder: Path, tmp_path: Path) -> None:
     assert extractor_of("offline", "fake", [], None, print) == Offline()
     similar = matcher_of("similarity", Lookup(), print)
     assert similar == Similar(Lookup())
+    assert isinstance(matcher_of("meaning", Lookup(), print), Meaning)
     replies = tmp_path / "replies.json"
     replies.write_text('["1, 2, 3, 4, 5"]')
     assert isinstance(matcher_of(f"scripted:{replies}", Lookup(), print), Ranked)

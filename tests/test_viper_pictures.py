@@ -111,6 +111,17 @@ def test_pictures_are_found_by_all_that_a_comment_may_call_them(tmp_path: Path) 
         found["b"].open()
 
 
+def test_ones_own_picture_beside_a_set_with_a_manifest_is_found(tmp_path: Path) -> None:
+    for name in ("a.png", "own.png"):
+        Image.new("RGB", (4, 4), "red").save(tmp_path / name)
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    (tmp_path / "manifest.jsonl").write_text('{"file": "a.png", "prompt": "x"}\n')
+    found = named_pictures(tmp_path)
+    assert {"a.png", "own.png", "own", "broken.png"} <= set(found)
+    with pytest.raises(ImageError):
+        found["broken.png"].open()
+
+
 def test_rows_are_computed_once_and_a_picture_that_cannot_be_opened_is_said(
     tmp_path: Path,
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from finexl.viper.extraction.reading import Reading, read
 from finexl.viper.extraction.words import phrase, quotation, readable
 
-VALUED = {"opinion", "content", "stronger", "weaker", "excess", "wish", "spare"}
+VALUED = {"opinion", "content", "stronger", "weaker", "excess", "wish", "spare", "elsewhere"}
 
 
 def opinions(comment: str) -> tuple[set[str], set[str]]:
@@ -47,7 +47,10 @@ def opinions(comment: str) -> tuple[set[str], set[str]]:
         ("I don't hate the muted colors", "muted colors", ""),
         ("It is not boring", "", "monotonous mood"),
         ("I can't stand symmetry", "", "symmetrical composition"),
+        ("I don't think the watercolor is bad", "watercolor painting", ""),
         # too much, too little, wishes
+        ("I don't think it's too busy", "busy composition", ""),
+        ("I'd buy it if it were half as cluttered", "", "cluttered composition"),
         ("The colors are too loud", "", "vibrant colors"),
         ("Too many details for me", "", "detail"),
         ("It is not too busy, which I appreciate", "", "busy composition"),
@@ -109,6 +112,35 @@ def test_what_is_liked_strongly_counts_more_than_what_is_liked_a_bit() -> None:
     ]
     assert values == sorted(values, reverse=True)
     assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("comment", "liked", "disliked"),
+    [
+        ("The red is great, the blue less so", "red tones", "blue tones"),
+        ("The watercolor is lovely, the pixel art not so much", "watercolor painting", "pixel art"),
+        ("I prefer the one with soft lighting, this has neon colors", "soft lighting",
+         "neon colors"),
+        ("I liked the other for its colors", "", "*colour palette"),
+        ("Pretty colors. Pretty boring otherwise.", "*colour palette", "monotonous mood"),
+        ("I hate how much I love this watercolor", "watercolor painting", ""),
+        ("Who thought pixel art was a good idea", "", "pixel art"),
+        ("I like it chaotic", "chaotic composition", ""),
+    ],
+)  # fmt: skip
+def test_what_is_compared_or_said_by_the_way_goes_where_it_is_meant(
+    comment: str, liked: str, disliked: str
+) -> None:
+    assert opinions(comment) == (
+        set(filter(None, liked.split("; "))),
+        set(filter(None, disliked.split("; "))),
+    )
+
+
+def test_a_bit_softens_what_only_the_attribute_itself_says() -> None:
+    (plain,), (softened,) = read("The colors are dull").said, read("The colors are a bit dull").said
+    assert plain.attribute == softened.attribute == "dull colors"
+    assert plain.value < softened.value < 0
 
 
 def test_a_wish_is_for_what_is_missing() -> None:

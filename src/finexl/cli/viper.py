@@ -278,7 +278,7 @@ def delete(
 
     del debug  # looked for by `main`, which is where errors end
     found = read_profile(profile)
-    asked = f"Delete {found.name} with {len(found.comments):,} comments?"
+    asked = f"Delete {found.name} and its comments ({len(found.comments):,})?"
     if yes or typer.confirm(printable(asked)):
         delete_profile(profile)
 
@@ -335,7 +335,8 @@ def _deliver_profile(profile: Profile, json: str | None) -> None:
         for opinion in ("liked", "disliked", "mixed")
         for one in getattr(profile, opinion)
     ]
-    title = f"{profile.name}: {len(profile.comments):,} comments"
+    count = len(profile.comments)
+    title = f"{profile.name}: {count:,} {'comment' if count == 1 else 'comments'}"
     header = ("", "Attribute", "Category", "Confidence", "First said in")
     deliver(profile.to_dict(), json, header, rows, title=title)
     if json != "-":

@@ -29,7 +29,9 @@ ExtractorOption = Annotated[
 MatcherOption = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="What ranks the candidates: similarity, or a language model."
+        metavar="NAME",
+        help="What ranks the candidates: similarity, meaning (an author by whole clauses), or a "
+        "language model.",
     ),
 ]
 EncoderOption = Annotated[

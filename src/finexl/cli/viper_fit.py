@@ -97,9 +97,8 @@ def verify(
     texts = neutral_prompts() if prompts is None else [r.prompt for r in read_prompts(prompts)]
     pipeline = pipeline_of(load_generator(base, settings))
     viper = Viper(pipeline, taste_of(person), guidance=not no_guidance, called=person.name)
-    if viper.notice is not None:
+    if viper.taste.heard and viper.notice is not None:
         say(viper.notice)
-    out.mkdir(parents=True, exist_ok=True)
     with progress_bars(json != "-") as progress:
         found = verify_steering(
             viper,

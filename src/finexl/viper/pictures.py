@@ -23,7 +23,7 @@ from finexl.embedding import space_of
 from finexl.encoders import Encoder, image_rows
 from finexl.errors import FinexlError
 from finexl.files import write_atomic
-from finexl.images import ImageError, Picture
+from finexl.images import ImageError, Picture, image_formats
 from finexl.imageset import read_images
 from finexl.operators import apply
 from finexl.rowcache import RowCache
@@ -119,13 +119,21 @@ def coverage(shown: Sequence[Shown]) -> dict[str, int]:
 def named_pictures(folder: Path) -> Mapping[str, Picture]:
     """Return a folder's pictures by all that a comment may call them: file, stem, path, digest.
 
-    A picture whose file cannot be read has no digest; it is refused when it is opened.
+    Where the folder has a manifest, pictures put beside those that it lists count as well. A
+    picture whose file cannot be read has no digest; it is refused when it is opened.
 
     Raises:
         UsageError: there is no such folder, or no picture in it.
     """
     found: dict[str, Picture] = {}
-    for picture in read_images(folder).pictures:
+    listed = read_images(folder).pictures
+    known = {picture.source for picture in listed}
+    beside = (
+        Picture(path.stem, path)
+        for path in sorted(folder.iterdir() if folder.is_dir() else ())
+        if path.suffix.lower() in image_formats() and path not in known
+    )
+    for picture in (*listed, *beside):
         assert isinstance(picture.source, Path)
         names = [picture.name, picture.key, picture.source.name, picture.source.stem]
         with suppress(ImageError):

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from finexl.asking import USUAL, absolute, explain_asked
-from finexl.core.orthogonality import unit_rows
-from finexl.core.significance import ALPHA, MIN_PROMPTS, adjusted_p_values, specific
-from finexl.core.uncertainty import intervals
+from finexl.core.significance import (
+    ALPHA,
+    DISTRACTOR_PERCENTILE,
+    MIN_PROMPTS,
+)
 from finexl.embedding import Progress
 from finexl.errors import UsageError
 from finexl.explanation import Aspect, Explanation, rounded
@@ -26,30 +27,15 @@ from finexl.generators import Job, make_all
 from finexl.images import printable
 from finexl.pipeline import Explained
 from finexl.runs import Run
+from finexl.viper.agreement import agreement
+from finexl.viper.moved import Moved, movements
 from finexl.viper.steering import Viper
 from finexl.viper.taste import Taste
 
 SCHEMA = "finexl.verification/1"
 CONCEPTS = "attributes.txt"
-Verdict = Literal["as wished", "against the wish", "not told"]
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Moved:
-    """How far steering moved one attribute."""
-
-    attribute: str
-    wished: Literal[1, -1]
-    effect: float
-    """⟨V_div, f(C)/‖f(C)‖⟩ / r."""
-    ci: tuple[float, float] | None
-    q_value: float | None
-    """Adjusted over the attributes of the taste; None with fewer than 6 prompts."""
-    specific: bool
-    """It moved further along this attribute than along 95 % of unrelated phrases."""
-    verdict: Verdict
-    """Told only where q ≤ 0.05 and the attribute is specific."""
+BY_CHANCE = 1 - DISTRACTOR_PERCENTILE / 100
+"""Of unrelated phrases so many are as specific, however many are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +51,8 @@ class Verified:
     """What else moved: significant aspects that the taste does not name, strongest first."""
     residual: float | None
     explanation: Explanation
+    agreement: float | None = None
+    """p-value of the taste as a whole, see `agreement`; None where it is not tested."""
 
     def counts(self, wished: Literal[1, -1]) -> dict[str, int]:
         """Return how many liked (1) or disliked (−1) attributes moved which way."""
@@ -100,6 +88,7 @@ class Verification:
                     {"concept": a.concept, "score": a.score, "ci": a.ci} for a in one.others
                 ],
                 "residual": one.residual,
+                "agreement_p": one.agreement,
             }
             for one in self.degrees
         ]
@@ -146,6 +135,7 @@ def verify(
     if not degrees or min(degrees) <= 0:
         raise UsageError("Give degrees above 0: at 0 the images are the plain model's.")
     base = folder / "base"
+    folder.mkdir(parents=True, exist_ok=True)
     make_all(viper.base, jobs, base, progress)
     wished = [words for words, _ in (*viper.taste.liked, *viper.taste.disliked)]
     write_atomic(folder / CONCEPTS, "".join(f"{words}\n" for words in wished))
@@ -188,7 +178,13 @@ def read_degrees(text: str) -> tuple[float, ...]:
 
 def _verified(degree: float, explained: Explained, taste: Taste, seed: int) -> Verified:
     explanation = explained.explanation
-    attributes = _moved(explained, taste, seed)
+    attributes = movements(explained, taste, seed)
+    detected = explanation.divergence.detected
+    agrees = None
+    if detected:
+        effects = np.array([moved.effect for moved in attributes])
+        ways = [moved.wished for moved in attributes]
+        agrees = agreement(effects, ways, np.random.default_rng([seed, len(ways)]))
     named = {moved.attribute.casefold() for moved in attributes}
     others = [
         aspect
@@ -197,51 +193,14 @@ def _verified(degree: float, explained: Explained, taste: Taste, seed: int) -> V
     ]
     return Verified(
         degree,
-        explanation.divergence.detected,
+        detected,
         explanation.divergence.norm,
         attributes,
         tuple(sorted(others, key=lambda aspect: -abs(aspect.score))),
         explanation.residual,
         explanation,
+        agrees,
     )
-
-
-def _moved(explained: Explained, taste: Taste, seed: int) -> tuple[Moved, ...]:
-    """Return how far V_div goes along each attribute of the taste, tested together."""
-    measure, sample = explained.measure, explained.evidence.sample
-    sides: tuple[tuple[Literal[1, -1], tuple[tuple[str, float], ...]], ...] = (
-        (1, taste.liked),
-        (-1, taste.disliked),
-    )
-    wishes = [(words, way) for way, side in sides for words, weight in side if weight]
-    G = unit_rows(measure.inside(measure.vectors([words for words, _ in wishes]).vectors))
-    inside = sample.through(measure.frame.subspace.matrix)
-    scale = measure.frame.scale
-    effects = G @ inside.mean / scale
-    U = unit_rows(measure.inside(measure.unrelated))
-    telling = specific(G @ inside.mean, U @ inside.mean)
-    low = high = q = None
-    if sample.n >= MIN_PROMPTS:
-        low, high = intervals(inside, G / scale)
-        q = adjusted_p_values(inside, G, np.random.default_rng([seed, len(wishes)]))
-    found = []
-    for i, (words, way) in enumerate(wishes):
-        sure = q is not None and q[i] <= ALPHA and bool(telling[i])
-        verdict: Verdict = "not told"
-        if sure:
-            verdict = "as wished" if effects[i] * way > 0 else "against the wish"
-        found.append(
-            Moved(
-                words,
-                way,
-                float(effects[i]),
-                None if low is None or high is None else (float(low[i]), float(high[i])),
-                None if q is None else float(q[i]),
-                bool(telling[i]),
-                verdict,
-            )
-        )
-    return tuple(found)
 
 
 def _said(one: Verified) -> list[str]:
@@ -260,6 +219,18 @@ def _said(one: Verified) -> list[str]:
                 f"{counts['against the wish']} the other way; of {counts['not told']} it cannot "
                 "be told."
             )
+    told = sum(moved.verdict != "not told" for moved in one.attributes)
+    if told:
+        lines.append(
+            f"{degree}, about one attribute in {round(1 / BY_CHANCE)} is told of any change by "
+            f"chance: of these {len(one.attributes)}, {BY_CHANCE * len(one.attributes):.1f}."
+        )
+    if one.agreement is not None:
+        than = "more than if" if one.agreement <= ALPHA else "not surely more than if"
+        lines.append(
+            f"{degree}, taken together what is liked went up against what is disliked {than} they "
+            f"were exchanged (p = {one.agreement:.2g})."
+        )
     if one.others:
         named = ", ".join(
             f"{'more' if aspect.score > 0 else 'less'} {aspect.concept}" for aspect in one.others

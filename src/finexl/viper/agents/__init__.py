@@ -10,6 +10,7 @@ asking       comments written by a model that looks
 agent        one of them, as a line of JSON
 making       all of them, in a folder
 matching     candidates scored by similarity, or ranked by a model
+meaning      comments by what their clauses mean, by sentence vectors
 identity     the paper's two identifiability tests (Table 2)
 recovery     what an extractor finds of what they said
 lookup       the plainest extractor and the best, to measure by

@@ -16,9 +16,11 @@ from finexl.viper.agents.agent import Agent
 from finexl.viper.agents.identity import pictures_of
 from finexl.viper.agents.lookup import Lookup, Truth
 from finexl.viper.agents.matching import Matcher, Ranked, Similar
+from finexl.viper.agents.meaning import Meaning
 from finexl.viper.extraction import Asked, Extractor, Offline
 
 OFFLINE, LOOKUP, TRUTH, SIMILARITY, NONE = "offline", "lookup", "truth", "similarity", "none"
+MEANING = "meaning"
 LOOKED_AT = 256
 """Pictures, evenly over all agents, whose mean row the others are compared with."""
 Say = Callable[[str], None]
@@ -52,11 +54,13 @@ def extractor_of(
 
 
 def matcher_of(name: str, extractor: Extractor, say: Say) -> Matcher:
-    """Return a matcher by its name: "similarity", or a language model as `load_vlm` takes it.
+    """Return a matcher by its name: "similarity", "meaning", or a language model as for `load_vlm`.
 
     Raises:
         UsageError, PrerequisiteError: no such model.
     """
+    if name == MEANING:
+        return Meaning(extractor)
     return Similar(extractor) if name == SIMILARITY else Ranked(looking(name, say))
 
 

@@ -1,24 +1,31 @@
 """Listed attributes for phrases that only spell them otherwise ("multi-layered texture").
 
-Sentence vectors take opposites for neighbours ("harsh contrast" lies nearest to "low contrast"), so
-that only a phrase very near to one attribute of its own category, and nearer than to any other,
-becomes that one; all others are kept as they were said.
+Sentence vectors take opposites for neighbours ("harsh contrast" lies nearest to "low contrast",
+"warm mood" to "cold mood") and a noun alone for any that describes it ("shadows" for "no shadows").
+So a phrase becomes an attribute only if it is very near to that one of its own category, nearer
+than to any other, and has the words that one of its names describes with, in some form ("curving"
+for "curved"); of colors, no others beside. All other phrases are kept as they were said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import numpy as np
 
 from finexl.core.orthogonality import unit_rows
 from finexl.encoders import Encoder, text_rows
-from finexl.viper.attributes import Attribute, attributes
+from finexl.viper.attributes import Attribute, attributes, categories
+from finexl.viper.extraction.names import COLORS
+from finexl.viper.extraction.words import phrase
 
 NEAR = 0.85
 """Cosine, both less the attributes' mean."""
 APART = 0.03
 """How much nearer than the next attribute of the category."""
+SAME_LETTERS, SAME_PART = 3, 0.55
+"""How many first letters two forms of a word share, and which part of the longer one they are."""
 MOST = 2_000
 """Phrases that are looked up; the rest stay as they are."""
 
@@ -39,6 +46,32 @@ def listed_for(
     for entry, row in zip(wanted, cosines, strict=True):
         same = [i for i, one in enumerate(listed) if one.category == entry[1]]
         best, next_best = sorted(same, key=lambda i, row=row: -row[i])[:2]  # type: ignore[misc]
-        if row[best] >= NEAR and row[best] - row[next_best] >= APART:
+        near = row[best] >= NEAR and row[best] - row[next_best] >= APART
+        if near and spells(entry[0], listed[best]):
             found[entry] = listed[best]
     return found
+
+
+def spells(text: str, one: Attribute) -> bool:
+    """Return whether a phrase has the words that a name of the attribute describes with.
+
+    Words count as one where they begin alike: three letters at least, and most of the longer one.
+    """
+    nouns = {word for noun in categories()[one.category].nouns for word in phrase(noun)}
+    said = [word for word in phrase(text) if word not in nouns]
+    for name in (one.text, *one.aliases):
+        telling = [word for word in phrase(name) if word not in nouns]
+        if not telling or not all(_any_alike(word, said) for word in telling):
+            continue
+        if one.category != COLORS or all(_any_alike(word, telling) for word in said):
+            return True
+    return False
+
+
+def _any_alike(word: str, others: Sequence[str]) -> bool:
+    return any(word == other or _begin_alike(word, other) for other in others)
+
+
+def _begin_alike(a: str, b: str) -> bool:
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+    return same >= SAME_LETTERS and same >= SAME_PART * max(len(a), len(b))

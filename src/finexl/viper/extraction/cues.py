@@ -11,6 +11,7 @@ spare      "wish it had less": what follows is there, and is disliked
 but        a contrast with what was said before
 torn       no opinion, said at some length
 sarcasm    praise is meant as blame
+elsewhere  another picture is preferred: what is named is liked, this picture is not
 """
 
 from __future__ import annotations

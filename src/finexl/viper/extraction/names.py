@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from finexl.viper.attributes import Attribute, attributes, categories
+from finexl.viper.attributes import Attribute, attributes, by_text, categories
 from finexl.viper.extraction.clauses import DETERMINERS, SUBJECTS, VERBS
 from finexl.viper.extraction.cues import cue_words
 from finexl.viper.extraction.words import Phrases, kind, phrase
@@ -50,9 +51,12 @@ def listed_words() -> frozenset[str]:
 
 @cache
 def index() -> Phrases[Attribute]:
-    """Return all attributes by their names and aliases."""
+    """Return all attributes by their names, their aliases, and words that mean them alone."""
     own = [(one.text, one) for one in attributes()]
-    return Phrases([*own, *((alias, one) for one in attributes() for alias in one.aliases)])
+    aliases = [(alias, one) for one in attributes() for alias in one.aliases]
+    text = (files("finexl.viper") / "data" / "alone.csv").read_text(encoding="utf-8")
+    alone = [(row["word"], row["attribute"]) for row in csv.DictReader(text.splitlines())]
+    return Phrases([*own, *aliases, *((word, by_text()[name.casefold()]) for word, name in alone)])
 
 
 @cache

@@ -16,6 +16,10 @@ from finexl.viper.extraction.mentions import Mention
 
 _MODALS = frozenset(("would", "might", "could"))
 _BETTER = frozenset(("more", "better", "nicer", "stronger", "improve", "improved"))
+_THINKING = frozenset(("think", "find", "feel", "say", "call", "believe", "consider"))
+"""Behind a "not" they hand it on: "I don't think the colors are dull"."""
+_LESS_SO = (("less", "so"), ("not", "so", "much"), ("not", "as", "much"))
+"""Behind a mention: the opinion just said does not hold for it."""
 CARRIED = 0.7
 """How much of an opinion holds for the next clause."""
 OPPOSED = 0.5
@@ -28,6 +32,10 @@ _UNDECIDED = 0.7
 _SAYS_SOMETHING = 2.0
 """The least that a word alone ("boring") has to say of a clause without praise or blame."""
 _NOT_REACHES = 4
+_THINKING_REACHES = 4
+"""How much further, where it is said of what somebody thinks."""
+ELSEWHERE = -1.5
+"""What is thought of this picture where another is preferred."""
 _TOO_REACHES = 3
 _WISH_REACHES = 10
 
@@ -54,6 +62,8 @@ class Praise:
 
     start: int
     value: float
+    turned: bool = False
+    """A "not" was heeded."""
 
 
 def judge(
@@ -68,10 +78,7 @@ def judge(
         mentions: its mentions.
     """
     held = [_praises(words, clause, cues, mentions) for clause in parts]
-    own = [
-        _clipped(sum(p.value for p in praises) or _implied(words, clause, cues, mentions))
-        for clause, praises in zip(parts, held, strict=True)
-    ]
+    own = _own(words, parts, held, cues, mentions)
     around = [_context(parts, own, cues, i) for i in range(len(parts))]
     found = [
         _judged(words, clause, praises, context, cues, mention)
@@ -80,6 +87,34 @@ def judge(
         if clause.start <= mention.start < clause.end
     ]
     return found, _clipped(sum(own))
+
+
+def tempers(
+    words: Sequence[str], parts: Sequence[Clause], cues: Sequence[Cue], mentions: Sequence[Mention]
+) -> list[float]:
+    """Return what each clause thinks of whatever it speaks of, in [-3, 3]; 0 where none can tell.
+
+    Arguments as in `judge`.
+    """
+    held = [_praises(words, clause, cues, mentions) for clause in parts]
+    own = _own(words, parts, held, cues, mentions)
+    return [value or _context(parts, own, cues, i)[0] for i, value in enumerate(own)]
+
+
+def _own(
+    words: Sequence[str],
+    parts: Sequence[Clause],
+    held: Sequence[Sequence[Praise]],
+    cues: Sequence[Cue],
+    mentions: Sequence[Mention],
+) -> list[float]:
+    """Return what each clause itself says."""
+    return [
+        ELSEWHERE
+        if _has(cues, clause, "elsewhere")
+        else _clipped(sum(p.value for p in praises) or _implied(words, clause, cues, mentions))
+        for clause, praises in zip(parts, held, strict=True)
+    ]
 
 
 def _praises(
@@ -95,19 +130,22 @@ def _praises(
             continue
         if cue.kind == "sarcasm":
             found.append(Praise(cue.start, -2.0))
+        elif cue.kind == "elsewhere":
+            found.append(Praise(cue.start, cue.value))
         elif cue.kind in ("opinion", "content"):
             value = cue.value
             for other in inside:
                 near = 0 < cue.start - other.end + 1 <= 3
                 if near and other.kind in ("stronger", "weaker"):
                     value *= other.value
-            if _is_negated(words, cue.start, clause, inside):
+            turned = _is_negated(words, cue.start, clause, inside)
+            if turned:
                 value = -0.75 * value if value > 0 else -0.4 * value
             elif any(c.kind == "excess" and 0 <= cue.start - c.end <= 1 for c in inside):
                 value = -abs(value)
             if sarcastic and value > 0:
                 value = -value
-            found.append(Praise(cue.start, value))
+            found.append(Praise(cue.start, value, turned))
         elif cue.kind == "excess":
             negated = _is_negated(words, cue.start, clause, inside)
             found.append(Praise(cue.start, 0.5 if negated else cue.value))
@@ -118,12 +156,13 @@ def _judged(
     words: Sequence[str],
     clause: Clause,
     praises: Sequence[Praise],
-    context: float,
+    around: tuple[float, bool],
     cues: Sequence[Cue],
     mention: Mention,
 ) -> Judged:
     """Return what is thought of one mention."""
     inside = [c for c in cues if clause.start <= c.start < clause.end]
+    context, is_before = around
     already = prior(tuple(words[mention.start : mention.end]))
     negated = _is_negated(words, mention.start, clause, inside)
 
@@ -137,9 +176,17 @@ def _judged(
         return thought(-wish if negated else wish, missing=(wish > 0) != negated, amount=True)
     if words[mention.end : mention.end + 1] == ["enough"]:
         return thought(WISHED, missing=negated)
-    if any(c.kind == "excess" and 0 <= mention.start - c.end < _TOO_REACHES for c in inside):
-        value = (-1.0 if context >= 0 else 1.0) if negated else -2.0
-        return thought(value, amount=True)
+    too = [c for c in inside if c.kind == "excess" and 0 <= mention.start - c.end < _TOO_REACHES]
+    if too:
+        if _is_negated(words, too[0].start, clause, inside):  # "I don't think" defends it
+            defended = context < 0 or _THINKING.intersection(words[clause.start : too[0].start])
+            return thought(1.0 if defended else -1.0, amount=True)
+        return thought(-2.0, amount=True)
+    behind = tuple(words[mention.end : mention.end + 3])
+    if any(behind[: len(said)] == said for said in _LESS_SO):
+        return thought(-OPPOSED * (_nearest(praises, mention) if praises else context))
+    if _has(cues, clause, "elsewhere") and mention.attribute is None:
+        return thought(ELSEWHERE)  # the other picture's colors are liked, not this one's
     if praises:
         value = _nearest(praises, mention)
         if _is_what_another_is_preferred_to(words, clause, mention):
@@ -147,10 +194,13 @@ def _judged(
         if value > 0 and _is_imagined(words, clause):
             return thought(WISHED, missing=True)
         both = abs(already) >= 1 and already * value < 0 and _are_joined(words, mention, praises)
-        return thought(-value if negated and already >= 0 else value, both=both)
+        again = negated and already >= 0 and not any(praise.turned for praise in praises)
+        return thought(-value if again else value, both=both)
     if negated:  # "it is not boring" is blame for boring still
         return thought(already if abs(already) >= 1 else -context)
-    value = context + already
+    if is_before and abs(already) >= _SAYS_SOMETHING:  # says more than what was said of others
+        context *= OPPOSED
+    value = (context + already) * _hedged(inside, mention)
     return thought(value, both=context * already < 0 and abs(value) < _UNDECIDED)
 
 
@@ -159,22 +209,22 @@ def _context(
     own: Sequence[float],
     cues: Sequence[Cue],
     at: int,
-) -> float:
-    """Return what a clause without an opinion takes over from those around it."""
+) -> tuple[float, bool]:
+    """Return what a clause without an opinion takes over, and whether it was said before it."""
     here = parts[at]
     if here.concessive and at + 1 < len(parts) and own[at + 1]:
-        return -OPPOSED * own[at + 1]
+        return -OPPOSED * own[at + 1], False
     behind_although = at > 0 and parts[at - 1].concessive and not here.contrast
     if (here.contrast or behind_although) and at > 0 and own[at - 1]:
-        return -OPPOSED * own[at - 1]
+        return -OPPOSED * own[at - 1], False
     for i in range(at - 1, -1, -1):
         clause = parts[i]
         if any(c.kind == "torn" and clause.start <= c.start < clause.end for c in cues):
-            return 0.0
+            return 0.0, False
         if own[i]:
-            return CARRIED * own[i]
+            return CARRIED * own[i], True
     following = (CARRIED * own[i] for i in range(at + 1, len(parts)) if own[i])
-    return next(following, 0.0)
+    return next(following, 0.0), False
 
 
 def _implied(
@@ -190,6 +240,16 @@ def _implied(
     ]
     wishes = [0.5 * -abs(c.value) for c in inside if c.kind in ("wish", "spare")]
     return sum(said) + sum(wishes)
+
+
+def _has(cues: Sequence[Cue], clause: Clause, kind: str) -> bool:
+    return any(c.kind == kind and clause.start <= c.start < clause.end for c in cues)
+
+
+def _hedged(inside: Sequence[Cue], mention: Mention) -> float:
+    """Return what is left of an opinion that only the mention itself says: "a bit dull"."""
+    near = (c for c in inside if c.kind == "weaker" and 0 <= mention.start - c.end < 2)
+    return next((c.value for c in near), 1.0)
 
 
 def _nearest(praises: Sequence[Praise], mention: Mention) -> float:
@@ -223,7 +283,9 @@ def _wish(inside: Sequence[Cue], mention: Mention, praises: Sequence[Praise]) ->
 def _is_negated(words: Sequence[str], at: int, clause: Clause, inside: Sequence[Cue]) -> bool:
     """Whether a "not" stands shortly before, and nothing that it would be about in between."""
     for cue in reversed(inside):
-        if cue.kind != "not" or not 0 <= at - cue.end < _NOT_REACHES:
+        thinking = bool(_THINKING.intersection(words[cue.end : cue.end + 1]))
+        reach = _NOT_REACHES + (_THINKING_REACHES if thinking else 0)
+        if cue.kind != "not" or not 0 <= at - cue.end < reach:
             continue
         between = [c for c in inside if cue.end <= c.start < at]
         if any(c.kind in ("opinion", "wish", "spare") for c in between):

@@ -9,7 +9,7 @@ from finexl.viper.extraction.clauses import ENDS, clauses
 from finexl.viper.extraction.cues import find_cues
 from finexl.viper.extraction.mentions import find_mentions
 from finexl.viper.extraction.names import listed_words
-from finexl.viper.extraction.opinions import LEAST, judge
+from finexl.viper.extraction.opinions import LEAST, judge, tempers
 from finexl.viper.extraction.spelling import corrected
 from finexl.viper.extraction.words import READ, readable, tokens
 
@@ -83,6 +83,23 @@ def read(comment: str) -> Reading:
             )
         )
     return Reading(tuple(said), total, text, True, cut)
+
+
+def tempered(comment: str) -> list[tuple[str, float]]:
+    """Return a comment's clauses as they are written, and what each thinks, in [-3, 3]."""
+    text = readable(comment)[:READ]
+    found = corrected(tokens(text))
+    words = [token.word for token in found]
+    cues = find_cues(words)
+    mentions = find_mentions(words, cues)
+    parts = clauses(words, cues, [(m.start, m.end) for m in mentions])
+    values = tempers(words, parts, cues, mentions)
+    spans = [(found[one.start].start, found[one.end - 1].end) for one in parts]
+    return [
+        (_quoted(text[start:end]), value)
+        for (start, end), value in zip(spans, values, strict=True)
+        if any(letter.isalnum() for letter in text[start:end])
+    ]
 
 
 def _quoted(words: str) -> str:
