@@ -173,7 +173,7 @@ def train(
         FinexlError: the loss is no number any more.
     """
     asked = {"schema": SCHEMA, **about}
-    _claim(out, asked)
+    claim(out, asked)
     folders = {level: folder_of(out, level) for level in levels}
     start = restore(trainee.trained, trainee.optimizers, out)
     for level, folder in folders.items():
@@ -230,15 +230,27 @@ def _record_of(examples: Sequence[Example]) -> dict[str, Any]:
     return {"n": len(examples), "digest": key_of(*parts)}
 
 
-def _claim(out: Path, asked: Mapping[str, Any]) -> None:
-    """Make the folder this training's, or refuse one that is another's."""
-    path = out / "training.json"
+def claim(
+    out: Path, asked: Mapping[str, Any], file: str = "training.json", what: str = "training"
+) -> None:
+    """Make a folder this training's, or refuse one that is another's.
+
+    Args:
+        out: the folder; made if need be.
+        asked: all that the outcome follows from, JSON-like.
+        file: where that is written.
+        what: what it is called in errors.
+
+    Raises:
+        UsageError: the folder holds another one, or other files.
+    """
+    path = out / file
     try:
         out.mkdir(parents=True, exist_ok=True)
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         strangers = before is None and any(out.iterdir())
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{out} cannot hold a training: {error}.") from error
+        raise UsageError(f"{out} cannot hold a {what}: {error}.") from error
     if before is not None and not isinstance(before, dict):
         raise UsageError(f"{path} is damaged; start in a new folder.")
     if strangers:
@@ -247,7 +259,7 @@ def _claim(out: Path, asked: Mapping[str, Any]) -> None:
     if before is not None and before != written:
         different = [key for key in written if before.get(key) != written[key]]
         raise UsageError(
-            f"{out} holds another training (its {', '.join(different)} differ); choose a new "
+            f"{out} holds another {what} (its {', '.join(different)} differ); choose a new "
             "folder."
         )
     if before is None:

@@ -34,9 +34,9 @@ class Manner:
 
     points: int = 8
     """m, the points of an estimate."""
-    smoothing: float = 0.3
+    smoothing: float = 0.1
     """μ, how far they lie from x: of noise, whose every number has variance 1."""
-    step: float = 1.0
+    step: float = 0.5
     """η, the longest step along g."""
     shrink: float = 0.5
     """γ, how much shorter each next one is."""
