@@ -174,7 +174,7 @@ class Pipeline:
         if not jobs:
             return []
         pipeline = self.opened
-        arguments = self._arguments(pipeline, len(jobs))
+        arguments = self.arguments(pipeline, len(jobs))
         if noise is not None:
             arguments["latents"] = noise.to(getattr(torch, self._dtype))
 
@@ -197,7 +197,7 @@ class Pipeline:
             for image, flag in zip(images, flagged, strict=True)
         ]
 
-    def _arguments(self, pipeline: Any, count: int) -> dict[str, Any]:
+    def arguments(self, pipeline: Any, count: int) -> dict[str, Any]:
         """Return what the pipeline is called with, beside prompts and noise."""
         asked = self.settings
         wanted = {
