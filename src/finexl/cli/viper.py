@@ -34,12 +34,13 @@ Seed = Annotated[int, typer.Option(min=0, help="Of every draw.")]
 
 def register(root: typer.Typer) -> None:
     """Add the commands to the application."""
-    from finexl.cli import viper_agents, viper_fit, viper_generate, viper_proxy
+    from finexl.cli import viper_agents, viper_fit, viper_generate, viper_proxy, viper_tune
 
     if not app.registered_groups:
         app.add_typer(profile_app, name="profile")
         for command in (
             *(viper_generate.generate, viper_fit.rank, viper_fit.verify),
+            *(viper_tune.invert, viper_tune.search, viper_tune.reward),
             *(viper_proxy.rate, viper_proxy.train_proxy),
             *(viper_agents.agents, viper_agents.author_test, viper_agents.vp_test),
             viper_agents.recovery,

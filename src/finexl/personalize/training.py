@@ -259,8 +259,7 @@ def claim(
     if before is not None and before != written:
         different = [key for key in written if before.get(key) != written[key]]
         raise UsageError(
-            f"{out} holds another {what} (its {', '.join(different)} differ); choose a new "
-            "folder."
+            f"{out} holds another {what} (its {', '.join(different)} differ); choose a new folder."
         )
     if before is None:
         write_atomic(path, json.dumps(asked, ensure_ascii=False, indent=1) + "\n")

@@ -12,8 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from finexl.cache import key_of
+from finexl.encoders import Encoder, image_rows, load_encoder
 from finexl.errors import UsageError
 from finexl.files import write_atomic
+from finexl.viper.baselines.similarity import similarity_to
+from finexl.viper.proxy.proxy import Proxy
+from finexl.viper.proxy.showing import look_at
+from finexl.viper.taste import Taste
 
 FILE = "ranks.txt"
 MOST_BYTES = 10_000
@@ -62,6 +68,55 @@ class Person:
     def rank(self, pictures: Sequence[Image.Image]) -> None:
         """See `Oracle.rank`."""
         del pictures
+
+
+def by_similarity(taste: Taste, encoder: str) -> Scorer:
+    """Return an oracle that ranks by similarity to VP+ and VP−.
+
+    Raises:
+        UsageError: no such encoder, or a taste that says nothing.
+        PrerequisiteError: the encoder is not on this machine.
+    """
+    similarity = similarity_to(taste, load_encoder(encoder))
+    return Scorer(similarity.scores, {"judge": "similarity", **_about(similarity.encoder, taste)})
+
+
+def by_proxy(
+    taste: Taste | None, liked: Path | None, disliked: Path | None, encoder: str
+) -> Scorer:
+    """Return an oracle that ranks by the training-free proxy M.
+
+    Args:
+        taste: VP+ and VP−, if they are known.
+        liked: a folder of pictures, or one.
+        disliked: likewise.
+        encoder: what looks.
+
+    Raises:
+        UsageError: no such encoder, or no picture that can be opened.
+        PrerequisiteError: the encoder is not on this machine.
+    """
+    looks = load_encoder(encoder)
+    sides = [
+        [] if path is None else look_at([path], lambda image: image_rows(looks, [image])[0]).seen
+        for path in (liked, disliked)
+    ]
+    good, bad = (np.array(side).reshape(len(side), looks.dim) for side in sides)
+    proxy = Proxy.fit(good, bad, taste, looks)
+
+    def scores(pictures: Sequence[Image.Image]) -> NDArray[np.floating]:
+        return np.array([rating.probability for rating in proxy.rate(pictures)])
+
+    digests = [key_of(*(row.tobytes().hex() for row in side)) for side in (good, bad)]
+    return Scorer(scores, {"judge": "proxy", "examples": digests, **_about(looks, taste)})
+
+
+def _about(encoder: Encoder, taste: Taste | None) -> dict[str, Any]:
+    return {
+        "encoder": [encoder.name, encoder.revision],
+        "liked": [] if taste is None else [list(one) for one in taste.liked],
+        "disliked": [] if taste is None else [list(one) for one in taste.disliked],
+    }
 
 
 def answer_in(folder: Path, n: int) -> list[int] | None:

@@ -194,8 +194,9 @@ def refuse_gradientless(encoder: Encoder) -> None:
     """
     import torch
 
-    known = isinstance(encoder, Differentiable)
-    if not known or encoder.embed_pixels(torch.zeros(1, 3, 32, 32)) is None:  # type: ignore[attr-defined]
+    if not isinstance(encoder, Differentiable) or (
+        encoder.embed_pixels(torch.zeros(1, 3, 32, 32)) is None
+    ):
         raise UsageError(
             f"The encoder {encoder.name} has no gradients, which a reward is learned by; give a "
             "CLIP or SigLIP model of transformers (--encoder clip)."
@@ -215,6 +216,8 @@ class Rewarded(Denoiser):
         self.similarity: Similarity = similarity_to(rewarding.taste, encoder)
         self.direction = torch.tensor(self.similarity.direction, dtype=torch.float32)
         self.measured = tuple(dict.fromkeys(rewarding.measured or rewarding.prompts))
+        if self.denoiser.device.type != "cpu":
+            self.denoiser.enable_gradient_checkpointing()
 
     def step(self, step: int) -> float:
         """Take one step; everything drawn comes from the seed and the step's number."""
@@ -247,7 +250,7 @@ class Rewarded(Denoiser):
 
         pipeline = self.pipeline
         arguments = self.source.arguments(pipeline, len(prompts))
-        call = type(pipeline).__call__.__wrapped__
+        call: Any = type(pipeline).__call__
 
         def allow(_: Any, step: int, __: Any, given: dict[str, Any]) -> dict[str, Any]:
             if 0 <= pipeline.num_timesteps - step - 1 <= last:
@@ -256,7 +259,7 @@ class Rewarded(Denoiser):
 
         drawn = torch.tensor(noise, dtype=torch.float32, device=self.denoiser.device)
         with torch.no_grad(), quietly():  # what `allow` sets ends here
-            latents = call(
+            latents = call.__wrapped__(
                 pipeline,
                 prompt=list(prompts),
                 latents=drawn.to(self.denoiser.dtype),

@@ -37,6 +37,7 @@ from finexl.viper.baselines.ranksgd import Manner, RankSGD
 from finexl.viper.over import Over
 
 KNOWN = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline")
+USUAL = Manner()
 NOISE = "noise.safetensors"
 ROUNDS = 20
 """Questions where none are asked for: the authors needed 10 to 20."""
@@ -67,7 +68,7 @@ class RankSearched(Over):
 
     base: Pipeline
     oracle: Oracle
-    manner: Manner = Manner()
+    manner: Manner = USUAL
     rounds: int = ROUNDS
     seed: int = 0
     """Of the perturbations."""
@@ -109,7 +110,7 @@ def search(
     job: Job,
     oracle: Oracle,
     out: Path,
-    manner: Manner = Manner(),
+    manner: Manner = USUAL,
     rounds: int = ROUNDS,
     seed: int = 0,
     progress: Progress = lambda *_: None,
@@ -143,7 +144,7 @@ def search(
         progress(f"Searching {base.name}", number - 1, rounds)
         folder = out / f"round-{number:03d}"
         points = optimizer.candidates
-        ranking = answer_in(folder, len(points))
+        ranking: Sequence[int] | None = answer_in(folder, len(points))
         if ranking is None:
             render = partial(_render, base, job, points, shape)
             ranking = _asked(oracle, folder, _shown(folder, len(points), render))
@@ -187,9 +188,7 @@ def _begin(base: Pipeline, job: Job, manner: Manner, seed: int) -> tuple[tuple[i
     return tuple(noise.shape[1:]), RankSGD(noise.double().numpy().ravel(), manner, seed)
 
 
-def _render(
-    base: Pipeline, job: Job, points: Array, shape: tuple[int, ...]
-) -> list[Image.Image]:
+def _render(base: Pipeline, job: Job, points: Array, shape: tuple[int, ...]) -> list[Image.Image]:
     """Return the images of some noises, (n, d); batches have the same borders each time."""
     import torch
 
@@ -205,9 +204,7 @@ def _render(
     return images
 
 
-def _shown(
-    folder: Path, n: int, render: Callable[[], Sequence[Image.Image]]
-) -> list[Image.Image]:
+def _shown(folder: Path, n: int, render: Callable[[], Sequence[Image.Image]]) -> list[Image.Image]:
     """Return a question's pictures as they are in its folder, made if they are not all there."""
     paths = [folder / f"{number}.png" for number in range(1, n + 1)]
     if not all(path.is_file() for path in paths):

@@ -55,5 +55,7 @@ def _mean(attributes: Attributes, encoder: Encoder) -> Array:
     if not heard:
         return np.zeros(encoder.dim)
     words, weights = zip(*heard, strict=True)
-    found: Array = np.array(weights) @ unit_rows(text_rows(encoder, words).astype(float)) / sum(weights)
+    found: Array = (
+        np.array(weights) @ unit_rows(text_rows(encoder, words).astype(float)) / sum(weights)
+    )
     return found
