@@ -1,4 +1,4 @@
-"""Textual inversion: a word alone is trained, read as it will be read, and continued bit for bit."""
+"""Textual inversion: a word alone is trained, read as it will be, and continued bit for bit."""
 
 from __future__ import annotations
 

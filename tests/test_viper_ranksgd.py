@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_it_converges_on_a_quadratic(seed: int) -> None:
     optimizer, points = run(quadratic, start, manner, 150, seed)
     values = [float(quadratic(point)) for point in points]
     assert values[-1] < 1e-3 * float(quadratic(start))
-    assert all(a >= b for a, b in zip(values, values[1:], strict=False))  # x is a candidate
+    assert all(a >= b for a, b in pairwise(values))  # x is a candidate
     assert 10 < optimizer.moves < 75
     # its smoothing bounds it: a hundredth in each of ten directions
     assert np.abs(points[-1] - AIM).max() < 0.1
@@ -206,7 +207,7 @@ def test_it_goes_on_where_it_was_broken_off_and_more_rounds_may_be_asked(
 ) -> None:
     whole = search(base, JOB, Scorer(redness), tmp_path / "whole", FEW, 6)
 
-    def dies(pictures: Sequence[Image.Image]) -> Array:
+    def dies(_: Sequence[Image.Image]) -> Array:
         raise KeyboardInterrupt
 
     search(base, JOB, Scorer(redness), tmp_path / "broken", FEW, 3)
@@ -217,8 +218,9 @@ def test_it_goes_on_where_it_was_broken_off_and_more_rounds_may_be_asked(
     assert replace(again, best=whole.best) == whole
     assert files(tmp_path / "broken") == files(tmp_path / "whole")
     search(base, JOB, Scorer(redness), tmp_path / "other", FEW, 6, seed=1)
-    assert files(tmp_path / "other")["noise.safetensors"] != (
-        files(tmp_path / "whole")["noise.safetensors"]
+    assert (
+        files(tmp_path / "other")["noise.safetensors"]
+        != (files(tmp_path / "whole")["noise.safetensors"])
     )
     with pytest.raises(UsageError, match=r"another search \(its prompt differ\)"):
         search(base, Job("a dog", 3), Scorer(redness), tmp_path / "whole", FEW, 6)
@@ -292,7 +294,7 @@ def test_what_cannot_be_searched_is_refused(
     with pytest.raises(UsageError, match="scores that are no numbers"):
         RankSearched(base, Scorer(lambda x: np.full(len(x), np.nan)), FEW, 1).make([JOB])
 
-    def black(self: Pipeline, jobs: Sequence[Job], noise: Any = None) -> list[Made]:
+    def black(_: Pipeline, jobs: Sequence[Job], __: Any = None) -> list[Made]:
         return [Made(None, "withheld by the safety checker")] * len(jobs)
 
     monkeypatch.setattr(Pipeline, "make", black)
@@ -318,9 +320,7 @@ def test_other_families_start_from_the_seeds_own_noise(tmp_path: Path, family: s
 def test_similarity_is_the_mean_cosine_with_what_is_liked_less_disliked() -> None:
     encoder = FakeEncoder()
     rng = np.random.default_rng(0)
-    pictures = [
-        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(3)
-    ]
+    pictures = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(3)]
     taste = Taste((("soft", 1.0), ("ink", 3.0), ("unheard", 0.0)), (("loud", 0.5),))
     x = encoder.embed_images(pictures).astype(float)
 

@@ -18,6 +18,7 @@ OUT/step-000020/measured.json, pictures.png        and the plain model's in OUT/
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -253,12 +254,15 @@ class Rewarded(Denoiser):
         call: Any = type(pipeline).__call__
 
         def allow(_: Any, step: int, __: Any, given: dict[str, Any]) -> dict[str, Any]:
-            if 0 <= pipeline.num_timesteps - step - 1 <= last:
-                torch.set_grad_enabled(last > 0)
+            if 0 < last >= pipeline.num_timesteps - step - 1:
+                torch.set_grad_enabled(True)
             return given
 
+        own = inspect.signature(call).parameters["num_inference_steps"].default
+        steps = arguments.get("num_inference_steps", own)
         drawn = torch.tensor(noise, dtype=torch.float32, device=self.denoiser.device)
-        with torch.no_grad(), quietly():  # what `allow` sets ends here
+        with torch.no_grad(), quietly():  # what is set in here ends here
+            torch.set_grad_enabled(last >= steps)  # `allow` comes after the first one
             latents = call.__wrapped__(
                 pipeline,
                 prompt=list(prompts),
