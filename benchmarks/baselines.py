@@ -24,6 +24,7 @@ from PIL import Image
 
 from finexl.encoders import load_encoder
 from finexl.generators import Job, Settings, load_generator, make_all
+from finexl.generators.diffusers import Pipeline
 from finexl.personalize import scenes
 from finexl.personalize.examples import read_examples
 from finexl.personalize.recipe import Recipe
@@ -156,7 +157,7 @@ def by_inversion(out: Path) -> dict[str, Any]:
 
 def by_ranking(out: Path, clip: Path) -> dict[str, Any]:
     """Search the noise of the first few."""
-    base, wanted = load_generator(f"diffusers:{MODEL}", MAKING), asked()[:SEARCHED]
+    base, wanted = Pipeline(str(MODEL), MAKING), asked()[:SEARCHED]
     oracle = by_similarity(TASTE, str(clip))
     found: dict[str, Any] = {}
     for name, manner in (

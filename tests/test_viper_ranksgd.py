@@ -43,7 +43,8 @@ def written_out(directions: Array, ranking: Sequence[int]) -> Array:
     ]
     m, k = len(directions), len(ranking)
     assert len(edges) == k * m - (k * k + k) // 2
-    return np.mean([directions[j] - directions[i] for i, j in edges], axis=0)
+    found: Array = np.mean([directions[j] - directions[i] for i, j in edges], axis=0)
+    return found
 
 
 @pytest.mark.parametrize(("m", "k"), [(2, 1), (7, 1), (7, 3), (7, 6), (7, 7), (2, 2)])
