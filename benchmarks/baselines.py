@@ -143,7 +143,7 @@ def by_inversion(out: Path) -> dict[str, Any]:
         side: read_examples([str(drawings(out / "drawn" / colour, colour))], "")
         for side, colour in (("liked", "red"), ("disliked", "blue"))
     }
-    recipe = Recipe(method="inversion", levels=(250,), batch=4, learning_rate=5e-3, start="shape")
+    recipe = Recipe(method="inversion", levels=(100,), batch=4, learning_rate=5e-3, start="shape")
     training = Settings(device="cpu", dtype="float32")
     inversion.learn(str(MODEL), sides, recipe, out / "words", training)
     shutil.rmtree(out / "one", ignore_errors=True)
@@ -187,9 +187,9 @@ def by_reward(out: Path, clip: Path) -> dict[str, Any]:
     rng = np.random.default_rng(8)
     others = [scene for scene in scenes.SCENES if scene not in asked() and scene.colour != "red"]
     prompts = [scenes.caption(others[i]) for i in rng.permutation(len(others))[:40]]
-    measured = [scenes.caption(scene) for scene in asked()[:6]]
-    rewarding = Rewarding(prompts, TASTE, 1, measured, 4)
-    recipe = Recipe(rank=8, levels=(10, 20, 40, 80), batch=4, learning_rate=1e-3)
+    measured = [scenes.caption(scene) for scene in asked()[:4]]
+    rewarding = Rewarding(prompts, TASTE, 1, measured, 3)
+    recipe = Recipe(rank=8, levels=(10, 20, 40), batch=4, learning_rate=1e-3)
     done = tune(str(MODEL), load_encoder(str(clip), threads=1), rewarding, recipe, out / "reward",
                 replace(MAKING, batch=None))  # fmt: skip
     found: dict[str, Any] = {"notes": list(done.notes)}

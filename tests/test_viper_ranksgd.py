@@ -247,6 +247,14 @@ def test_a_person_answers_in_files_and_comes_to_what_a_scorer_comes_to(
         def rank(self, pictures: Sequence[Image.Image]) -> Sequence[int]:
             return super().rank(pictures)[:2]
 
+    # an answer changed afterwards would give its successors' pictures another meaning
+    first = out / "round-001" / "ranks.txt"
+    before = first.read_text()
+    first.write_text("3 2 1" if before.strip() != "3, 2, 1" else "1 2 3")
+    with pytest.raises(UsageError, match="round-002 follow from other answers than there are now"):
+        search(base, JOB, Person(), out, FEW, 4)
+    first.write_text(before.replace(",", "\n"))  # the same, written otherwise
+    assert search(base, JOB, Person(), out, FEW, 4) == done
     search(base, JOB, BestTwo(redness), tmp_path / "scorer", FEW, 4)
     assert files(out)["noise.safetensors"] == files(tmp_path / "scorer")["noise.safetensors"]
     assert json.loads((out / "search.json").read_text())["oracle"] == {"judge": "person"}

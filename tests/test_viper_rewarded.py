@@ -272,6 +272,8 @@ def test_what_cannot_be_rewarded_is_refused_in_one_sentence(
     refused("has no gradients", encoder=load_encoder(str(tmp_path / "align")))
     tiny_pipelines.save_sd3(tmp_path / "sd3")
     refused("sd3 is a StableDiffusion3Pipeline, which a reward does not train", base="sd3")
+    with pytest.raises(UsageError, match="lora:x is no base that a reward trains"):
+        tune("lora:x", clip, REWARDING, RECIPE, tmp_path / "out", SETTINGS)
     refused("Give prompts", prompts=())
     refused("2 seeds or more", seeds=1)
     refused("1 step or more", last=0)

@@ -35,7 +35,7 @@ from finexl.encoders import Encoder, text_rows
 from finexl.encoders.base import Differentiable
 from finexl.errors import UsageError
 from finexl.files import write_atomic
-from finexl.generators import Settings
+from finexl.generators import Settings, is_reference
 from finexl.generators.diffusers import Pipeline
 from finexl.generators.running import quietly
 from finexl.personalize.diffusion import Denoiser
@@ -163,6 +163,8 @@ def tune(
     rewarding.check()
     if recipe.method != "lora":
         raise UsageError(f"A reward trains a LoRA, and not by the method {recipe.method}.")
+    if is_reference(base) and not base.startswith("diffusers:"):
+        raise UsageError(f"{base} is no base that a reward trains; give diffusers:MODEL.")
     refuse_gradientless(encoder)
     base, out = absolute(f"diffusers:{base.removeprefix('diffusers:')}"), out.absolute()
     source = Pipeline(base.removeprefix("diffusers:"), settings)

@@ -7,6 +7,7 @@ FOLDER/search.json         what is searched, how, and who ranks
 FOLDER/start.png           the plain model's image, of the seed's own noise
 FOLDER/round-001/1.png ... what is to be ranked; in even rounds 1.png is the best so far
 FOLDER/round-001/ranks.txt the answer: the pictures' numbers, best first
+FOLDER/round-001/follows.txt  the answers that its pictures follow from
 FOLDER/best.png, noise.safetensors   the best so far, and the noise that makes it
 
 Everything follows from the seeds and the answers: a search that was broken off replays them, and
@@ -38,6 +39,7 @@ from finexl.viper.over import Over
 
 KNOWN = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline")
 USUAL = Manner()
+FOLLOWS = "follows.txt"
 NOISE = "noise.safetensors"
 ROUNDS = 20
 """Questions where none are asked for: the authors needed 10 to 20."""
@@ -139,19 +141,21 @@ def search(
     shape, optimizer = _begin(base, job, manner, seed)
     if not (out / "start.png").is_file():
         _write(out / "start.png", _render(base, job, optimizer.point[None], shape)[0])
-    waiting = None
+    waiting, follows = None, ""
     for number in range(1, rounds + 1):
         progress(f"Searching {base.name}", number - 1, rounds)
         folder = out / f"round-{number:03d}"
+        _refuse_stale(folder, follows)
         points = optimizer.candidates
         ranking: Sequence[int] | None = answer_in(folder, len(points))
         if ranking is None:
             render = partial(_render, base, job, points, shape)
-            ranking = _asked(oracle, folder, _shown(folder, len(points), render))
+            ranking = _asked(oracle, folder, _shown(folder, follows, len(points), render))
         if ranking is None:
             waiting = folder
             break
         optimizer.tell(ranking)
+        follows += " ".join(str(index + 1) for index in ranking) + "\n"
     progress(f"Searching {base.name}", optimizer.rounds, rounds)
     _keep(base, job, optimizer.point, shape, out)
     spread = float(np.sqrt(np.mean(optimizer.point**2)))
@@ -204,11 +208,24 @@ def _render(base: Pipeline, job: Job, points: Array, shape: tuple[int, ...]) -> 
     return images
 
 
-def _shown(folder: Path, n: int, render: Callable[[], Sequence[Image.Image]]) -> list[Image.Image]:
+def _refuse_stale(folder: Path, follows: str) -> None:
+    """Refuse a question that was asked after other answers than there are now."""
+    path = folder / FOLLOWS
+    if path.is_file() and path.read_bytes() != follows.encode():
+        raise UsageError(
+            f"The pictures in {folder} follow from other answers than there are now; put the "
+            "earlier ranks.txt back, or delete that round and those after it."
+        )
+
+
+def _shown(
+    folder: Path, follows: str, n: int, render: Callable[[], Sequence[Image.Image]]
+) -> list[Image.Image]:
     """Return a question's pictures as they are in its folder, made if they are not all there."""
     paths = [folder / f"{number}.png" for number in range(1, n + 1)]
     if not all(path.is_file() for path in paths):
         folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / FOLLOWS, follows)
         for path, image in zip(paths, render(), strict=True):
             _write(path, image)
     return [load_image(path) for path in paths]
