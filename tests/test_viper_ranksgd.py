@@ -59,13 +59,13 @@ def test_the_estimate_is_the_mean_over_the_edges_of_the_graph(m: int, k: int) ->
 
 def test_of_two_points_it_points_along_the_gradient_as_long_as_order_statistics_say() -> None:
     """E[max − min] of two standard normals is 2/√π along the gradient, and 0 across."""
-    rng, n = np.random.default_rng(0), 20_000
+    rng, n = np.random.default_rng(0), 5_000
     found = np.zeros(3)
     for _ in range(n):
         directions = rng.standard_normal((2, 3))
         worse = int(directions[:, 0].argmax())  # f(x) = x_1
         found += estimate(directions, [1 - worse, worse]) / n
-    np.testing.assert_allclose(found, [2 / np.pi**0.5, 0, 0], atol=0.03)
+    np.testing.assert_allclose(found, [2 / np.pi**0.5, 0, 0], atol=0.06)
 
 
 def run(
