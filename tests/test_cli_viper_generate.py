@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import inspect
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 import tiny_pipelines
 from finexl.cli.viper_generate import generate
 from finexl.errors import FinexlError, UsageError
+from finexl.generators import Job, Settings
 from finexl.generators.diffusers import Pipeline
 from finexl.imageset import read_images
+from finexl.viper.baselines.fabric import Fabric
+from finexl.viper.baselines.prompting import PromptPersonalized
 from finexl.viper.profile import Preference, Profile, write_profile
 from finexl.viper.steering import DEGREE
+from finexl.viper.taste import Taste
 
+TASTE = Taste((("soft", 0.9),), (("loud", 0.5),))
 SMALL = ("--steps", "2", "--size", str(tiny_pipelines.SIDE), "--device", "cpu", "--guidance", "3")
 
 
@@ -73,7 +79,8 @@ def test_images_and_manifest_are_written_and_an_interrupted_run_goes_on(
     done = run(*asked, "--out", "a", "--json", "-")
     found = json.loads(done.out)
     assert found == {
-        "model": "sd + anna@0.6", "folder": "a", "degree": 0.6, "images": 4, "left_out": {},
+        "model": "sd + anna@0.6", "method": "viper", "folder": "a", "degree": 0.6, "images": 4,
+        "left_out": {},
     }  # fmt: skip
     made = images("a")
     assert set(made) == {("a cat", 0), ("a cat", 1), ("a cat", 2), ("a dog", 7)}
@@ -146,6 +153,9 @@ def test_a_folder_of_another_degree_or_person_is_left_alone(sd: Path) -> None:
         (("--prompts", "nowhere.txt"), "nowhere.txt"),
         (("--image-seeds", "x"), "'x' names no seeds"),
         (("--refiner", "."), "diffusers pipeline"),
+        (("--liked", "."), "The method viper takes no --liked"),
+        (("--method", "words", "--refiner", "."), "The method words takes no --refiner"),
+        (("--method", "fabric"), "The method fabric takes no --profile"),
     ],
 )
 def test_what_cannot_work_is_one_sentence_and_leaves_nothing(
@@ -156,3 +166,50 @@ def test_what_cannot_work_is_one_sentence_and_leaves_nothing(
         run(*asked, *SMALL, *changed)
     assert "\n" not in str(error.value)
     assert not Path("a").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "takes"),
+    [
+        ("viper", "--profile"),
+        ("words", "--profile"),
+        ("fabric", "--liked or --disliked"),
+        ("inversion", "--words"),
+    ],
+)
+def test_each_method_says_what_it_takes(sd: Path, method: str, takes: str) -> None:
+    with pytest.raises(UsageError, match=f"The method {method} takes {takes}; give that"):
+        run(sd, "--prompts", "prompts.csv", "--out", "a", "--method", method, *SMALL)
+    assert not Path("a").exists()
+
+
+def test_what_steering_is_compared_with_is_made_by_its_name(sd: Path) -> None:
+    Path("prompts.txt").write_text("a cat\n")
+    Path("pictures").mkdir()
+    drawn = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    Image.fromarray(drawn).save("pictures/1.png")
+    asked = (sd, "--prompts", "prompts.txt", *SMALL)
+    plain = run(*asked, "--out", "plain", "--profile", "empty.json", "--json", "-")
+    assert json.loads(plain.out)["degree"] == 0.6
+    ways = {
+        "words": ("--profile", "p.json"),
+        "fabric": ("--liked", "pictures"),
+    }
+    for method, way in ways.items():
+        done = run(*asked, "--out", method, "--method", method, *way, "--json", "-")
+        found = json.loads(done.out)
+        assert (found["method"], found["degree"], found["images"]) == (method, None, 1)
+    made = {name: next(iter(images(name).values())) for name in ("plain", *ways)}
+    base = Pipeline(str(sd), Settings(steps=2, size=32, device="cpu", guidance=3.0))
+    by_hand = {
+        "words": PromptPersonalized(replaced(base, "loud"), TASTE),
+        "fabric": Fabric(base, [Path("pictures/1.png")]),
+    }
+    for name, model in by_hand.items():
+        wanted = np.asarray(model.make([Job("a cat", 0)])[0].image, float)
+        np.testing.assert_array_equal(made[name], wanted)
+        assert np.abs(made[name] - made["plain"]).mean() > 0.05
+
+
+def replaced(base: Pipeline, negative: str) -> Pipeline:
+    return Pipeline(base.reference, replace(base.settings, negative=negative))

@@ -21,6 +21,7 @@ class Preset(str, Enum):
     paper_gan = "paper-gan"
     paper_ar = "paper-ar"
     directions = "directions"
+    inversion = "inversion"
 
 
 class Method(str, Enum):
@@ -30,6 +31,7 @@ class Method(str, Enum):
     full = "full"
     detokenizer = "detokenizer"
     directions = "directions"
+    inversion = "inversion"
 
 
 def register(app: typer.Typer) -> None:
@@ -62,7 +64,8 @@ def personalize(
         Method | None,
         typer.Option(
             help="Adapters on the attention; all of what makes the image; an ar: model's image "
-            "decoder; or directions in a diffusion model, which need no captions."
+            "decoder; directions in a diffusion model; or a new word for it (textual inversion). "
+            "The last two need no captions."
         ),
     ] = None,
     levels: Annotated[
@@ -72,6 +75,15 @@ def personalize(
     rank: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of the adapters.")] = None,
     directions: Annotated[
         int | None, typer.Option(min=2, metavar="N", help="How many are learned.")
+    ] = None,
+    word: Annotated[
+        str | None, typer.Option(metavar="WORD", help="What a new word is called by in prompts.")
+    ] = None,
+    vectors: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Tokens of a new word.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="What a new word means before training.")
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="RATE", help="Of Adam; by default 1e-4.")
@@ -105,6 +117,9 @@ def personalize(
         "levels": None if levels is None else read_steps(levels),
         "rank": rank,
         "directions": directions,
+        "word": word,
+        "vectors": vectors,
+        "start": start,
         "learning_rate": learning_rate,
         "batch": batch,
         "size": size,
@@ -115,7 +130,7 @@ def personalize(
         **{key: value for key, value in given.items() if value is not None},
     )
     recipe.check()
-    if recipe.method == "directions" and caption is None:
+    if recipe.method in ("directions", "inversion") and caption is None:
         caption = ""  # they are learned from images alone
     examples = read_examples(images, caption)
     settings = Settings(device=device, dtype="float32")

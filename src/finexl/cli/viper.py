@@ -40,12 +40,14 @@ def register(root: typer.Typer) -> None:
         viper_generate,
         viper_proxy,
         viper_training,
+        viper_tune,
     )
 
     if not app.registered_groups:
         app.add_typer(profile_app, name="profile")
         for command in (
             *(viper_generate.generate, viper_fit.rank, viper_fit.verify),
+            *(viper_tune.invert, viper_tune.search, viper_tune.reward),
             *(viper_proxy.rate, viper_training.train_proxy, viper_training.train_extractor),
             *(viper_agents.agents, viper_agents.author_test, viper_agents.vp_test),
             viper_agents.recovery,

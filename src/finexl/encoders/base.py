@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,18 @@ class Localiser(Protocol):
 
     def embed_places(self, images: Sequence[Image.Image]) -> NDArray[np.float32] | None:
         """Return (n, h, w, d): each place in the space of the rows; None if this model has none."""
+        ...
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """An encoder whose rows have gradients with respect to pixels."""
+
+    def embed_pixels(self, pixels: Any) -> Any | None:
+        """Return unit rows (n, d) of torch's pixels (n, 3, h, w) in [0, 1]; None: not this model.
+
+        They are those of `embed_images` but for its rounding to 255 levels.
+        """
         ...
 
 

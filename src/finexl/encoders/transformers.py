@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors import SafetensorError
 
 from finexl.devices import best_device, quietly, torch_threads
+from finexl.encoders.pixels import prepared
 from finexl.encoders.torch import TorchEncoder
 from finexl.errors import PrerequisiteError, UsageError
 from finexl.hub import missing_extra, require_safetensors
@@ -78,6 +79,22 @@ class TwoTowers(TorchEncoder):
                 unit = torch.nn.functional.normalize(found.float(), dim=-1)
                 rows.append(unit.reshape(side, side, -1).cpu().numpy())
         return np.stack(rows) if rows else None
+
+    def embed_pixels(self, pixels: Any) -> Any | None:
+        """Return unit rows (n, d) with gradients, for CLIP and SigLIP; None for others.
+
+        See `Differentiable.embed_pixels`.
+        """
+        import torch
+
+        model = self._model
+        if self._family not in ("clip", "siglip"):
+            return None
+        model.requires_grad_(False)
+        ready = prepared(pixels.to(model.device), self._image_processor)
+        found = model.get_image_features(pixel_values=ready.to(model.dtype))
+        found = getattr(found, "pooler_output", found).float()
+        return torch.nn.functional.normalize(found, dim=-1)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit rows, float32 (n, d). See `Encoder.embed_texts`."""

@@ -148,14 +148,35 @@ class Pipeline:
             "versions": versions(),
         }
 
-    def make(self, jobs: Sequence[Job]) -> list[Made]:
-        """Make one batch, in order. See `Generator.make`."""
+    def noise(self, seed: int) -> Any:
+        """Return the noise that an image starts from: a tensor (1, channels, height, width).
+
+        For U-Nets and Stable Diffusion 3; FLUX draws its own as tokens.
+        """
+        import torch
+
+        pipeline = self.opened
+        parts = vars(pipeline).get("unet"), vars(pipeline).get("transformer")
+        channels = next(part for part in parts if part is not None).config.in_channels
+        side = (self.settings.size or _own_size(pipeline) or 0) // pipeline.vae_scale_factor
+        generator = torch.Generator("cpu").manual_seed(seed)
+        return torch.randn((1, channels, side, side), generator=generator)
+
+    def make(self, jobs: Sequence[Job], noise: Any | None = None) -> list[Made]:
+        """Make one batch, in order. See `Generator.make`.
+
+        Args:
+            jobs: what is asked for.
+            noise: a row for each job, (n, channels, height, width), in place of its seed's own.
+        """
         import torch
 
         if not jobs:
             return []
         pipeline = self.opened
-        arguments = self._arguments(pipeline, len(jobs))
+        arguments = self.arguments(pipeline, len(jobs))
+        if noise is not None:
+            arguments["latents"] = noise.to(getattr(torch, self._dtype))
 
         def run() -> Any:
             with quietly(), alike(self._device, jobs[0].seed, self._dtype):
@@ -176,7 +197,7 @@ class Pipeline:
             for image, flag in zip(images, flagged, strict=True)
         ]
 
-    def _arguments(self, pipeline: Any, count: int) -> dict[str, Any]:
+    def arguments(self, pipeline: Any, count: int) -> dict[str, Any]:
         """Return what the pipeline is called with, beside prompts and noise."""
         asked = self.settings
         wanted = {

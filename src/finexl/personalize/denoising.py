@@ -125,12 +125,7 @@ class Denoising:
 
     def words(self, chosen: Sequence[int]) -> Words:
         """Return the images' captions, encoded."""
-        import torch
-
-        found = [self.encoded(self.examples[index].caption) for index in chosen]
-        hidden = torch.cat([one.hidden for one in found])
-        pooled = [one.pooled for one in found]
-        return Words(hidden, None if pooled[0] is None else torch.cat(pooled))
+        return rows_of([self.encoded(self.examples[index].caption) for index in chosen])
 
     def encoded(self, caption: str) -> Words:
         """Return a text, encoded: one row."""
@@ -191,6 +186,22 @@ class Denoising:
         """Return the denoiser's arguments beside the words."""
         return self.form.given(noisy, times)
 
+    def loss(self, chosen: Sequence[int], words: Words, rng: np.random.Generator) -> Any:
+        """Return how far the denoiser is from what it should say of images, with a gradient.
+
+        Args:
+            chosen: which of the examples.
+            words: what it is told, a row for each.
+            rng: draws noise and times.
+        """
+        import torch
+
+        latents = self.latents(chosen)
+        noise = self.noise(latents, rng)
+        noisy, times, target = self.noised(latents, noise, rng)
+        found = self.predicted(noisy, times, words)
+        return torch.nn.functional.mse_loss(found.float(), target.float())
+
     def predicted(self, noisy: Any, times: Any, words: Words) -> Any:
         """Return what the denoiser says of noisy latents, in their shape."""
         arguments = told(self.given(noisy, times), words)
@@ -211,6 +222,16 @@ class Denoising:
                 scaled = (found - shift) * self.vae.config.scaling_factor
                 self._latents[index] = scaled.to(self.denoiser.dtype)
         return self._latents[index]
+
+
+def rows_of(texts: Sequence[Words]) -> Words:
+    """Return several texts as one, a row each."""
+    import torch
+
+    pooled = [one.pooled for one in texts]
+    return Words(
+        torch.cat([one.hidden for one in texts]), None if pooled[0] is None else torch.cat(pooled)
+    )
 
 
 def _tensor(values: NDArray[np.float64], like: Any) -> Any:

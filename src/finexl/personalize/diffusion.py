@@ -32,8 +32,8 @@ def trainee(
     """
     if recipe.method not in ("lora", "full"):
         raise UsageError(
-            f"{base} is a diffusion model, whose methods are lora, full and directions, not "
-            f"{recipe.method}."
+            f"{base} is a diffusion model, whose methods are lora, full, directions and "
+            f"inversion, not {recipe.method}."
         )
     source = Pipeline(base, settings)
     return source, Denoiser(source.opened, base, examples, recipe)
@@ -76,16 +76,10 @@ class Denoiser:
 
     def step(self, step: int) -> float:
         """Take one step; everything drawn comes from the seed and the step's number."""
-        import torch
-
         rng = np.random.default_rng([self.recipe.seed, step])
         weights = np.array([example.weight for example in self.examples])
         chosen = rng.choice(len(weights), self.recipe.batch, p=weights / weights.sum()).tolist()
-        latents = self.seen.latents(chosen)
-        noise = self.seen.noise(latents, rng)
-        noisy, times, target = self.seen.noised(latents, noise, rng)
-        found = self.seen.predicted(noisy, times, self.seen.words(chosen))
-        loss = torch.nn.functional.mse_loss(found.float(), target.float())
+        loss = self.seen.loss(chosen, self.seen.words(chosen), rng)
         (adam,) = self.optimizers
         adam.zero_grad(set_to_none=True)
         loss.backward()

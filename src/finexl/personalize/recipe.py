@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -9,8 +10,10 @@ from typing import Any, Literal, get_args
 
 from finexl.errors import UsageError
 
-Method = Literal["lora", "full", "detokenizer", "directions"]
+Method = Literal["lora", "full", "detokenizer", "directions", "inversion"]
 METHODS: tuple[str, ...] = get_args(Method)
+MOST_VECTORS = 32
+_TAKEN_FOR = re.compile("lora|hada|lokr|alpha")
 LEVELS = tuple(range(20, 201, 20))
 """The paper's ten levels, in training steps (Appendix C)."""
 
@@ -22,11 +25,18 @@ class Recipe:
     method: Method = "lora"
     """"lora": adapters on the attention; "full": all weights of what makes the image (U-Net,
     generator, transformer); "detokenizer": an autoregressive model's image decoder alone;
-    "directions": what can be added to a diffusion model's noise, learned without captions."""
+    "directions": what can be added to a diffusion model's noise, learned without captions;
+    "inversion": a new word for a diffusion model's text encoders (textual inversion)."""
     rank: int = 8
     """Of the adapters."""
     directions: int = 10
     """How many are learned, with the method of that name."""
+    word: str = "learned-word"
+    """What a new word is called by in prompts, with textual inversion."""
+    vectors: int = 1
+    """Of how many tokens it is."""
+    start: str = "style"
+    """What it means before training: the mean of these words' vectors."""
     learning_rate: float = 1e-4
     """Of Adam; the paper's."""
     levels: tuple[int, ...] = LEVELS
@@ -56,6 +66,16 @@ class Recipe:
         if self.directions < 2:
             raise UsageError("Directions are told apart from each other; learn 2 or more.")
 
+        if not re.fullmatch(r"[a-z0-9<>_-]+", self.word) or _TAKEN_FOR.search(self.word):
+            raise UsageError(
+                f"{self.word!r} is no new word; give one of small letters, digits, -, _, < and > "
+                "alone, without lora, hada, lokr or alpha in it, which name other adapters."
+            )
+        if not 1 <= self.vectors <= MOST_VECTORS or not self.start.strip():
+            raise UsageError(
+                f"A new word takes 1 to {MOST_VECTORS} vectors, and something to start from."
+            )
+
     def record(self) -> dict[str, Any]:
         """Return the recipe, JSON-like."""
         return {**asdict(self), "levels": list(self.levels)}
@@ -72,5 +92,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
         "paper-ar": Recipe(method="detokenizer"),
         # §6.3: NoiseCLR's own settings
         "directions": Recipe(method="directions", batch=6, learning_rate=1e-3),
+        # Gal et al. 2022: their base rate, for an image a step; they take 5,000 steps of 8
+        "inversion": Recipe(method="inversion", learning_rate=5e-3, levels=(1000, 2000, 3000)),
     }
 )

@@ -16,23 +16,27 @@ TRAINING = "training.json"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
-def claim(out: Path, asked: Mapping[str, Any]) -> None:
+def claim(
+    out: Path, asked: Mapping[str, Any], file: str = TRAINING, what: str = "training"
+) -> None:
     """Make the folder this training's, or refuse one that is another's.
 
     Args:
         out: made if need be.
-        asked: all that the training depends on, JSON-like.
+        asked: all that the outcome follows from, JSON-like.
+        file: where that is written.
+        what: what it is called in errors.
 
     Raises:
         UsageError: it holds something else, or cannot be written to.
     """
-    path = out / TRAINING
+    path = out / file
     try:
         out.mkdir(parents=True, exist_ok=True)
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         strangers = before is None and any(out.iterdir())
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{out} cannot hold a training: {error}.") from error
+        raise UsageError(f"{out} cannot hold a {what}: {error}.") from error
     if before is not None and not isinstance(before, dict):
         raise UsageError(f"{path} is damaged; start in a new folder.")
     if strangers:
@@ -41,8 +45,7 @@ def claim(out: Path, asked: Mapping[str, Any]) -> None:
     if before is not None and before != written:
         different = [key for key in written if before.get(key) != written[key]]
         raise UsageError(
-            f"{out} holds another training (its {', '.join(different)} differ); choose a new "
-            "folder."
+            f"{out} holds another {what} (its {', '.join(different)} differ); choose a new folder."
         )
     if before is None:
         write_atomic(path, json.dumps(asked, ensure_ascii=False, indent=1) + "\n")

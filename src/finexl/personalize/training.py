@@ -7,7 +7,7 @@ OUT/levels.json            written at the end: each level's reference
 
 Step s draws all that it draws from the recipe's seed and s: a run that was broken off ends bit for
 bit as an unbroken one. What a step is and what is kept of the model, each family says for itself:
-`diffusion`, `directions`, `gan`, `autoregressive`.
+`diffusion`, `inversion`, `directions`, `gan`, `autoregressive`.
 """
 
 from __future__ import annotations
@@ -105,6 +105,10 @@ def open_trainee(
         from finexl.personalize import directions
 
         return directions.trainee(base, examples, recipe, settings)
+    if recipe.method == "inversion":
+        from finexl.personalize import inversion
+
+        return inversion.trainee(base, examples, recipe, settings)
     from finexl.personalize import diffusion
 
     return diffusion.trainee(base, examples, recipe, settings)
@@ -138,20 +142,45 @@ def personalize(
     base, out = absolute(base if is_reference(base) else f"diffusers:{base}"), out.absolute()
     source, trainee = open_trainee(base, examples, recipe, settings)
     asked = {
-        "schema": SCHEMA,
         "base": base,
         "base_digest": source.digest,
         "recipe": recipe.record(),
         "examples": _record_of(examples),
     }
+    return train(source, trainee, recipe.levels, asked, out, progress)
+
+
+def train(
+    source: Generator,
+    trainee: Trainee,
+    levels: Sequence[int],
+    about: Mapping[str, Any],
+    out: Path,
+    progress: Progress = lambda *_: None,
+) -> Trained:
+    """Train what was opened, and keep it at levels; goes on where it was broken off.
+
+    Args:
+        source: the base as it makes images.
+        trainee: the same as it is trained.
+        levels: steps after which it is kept, rising.
+        about: all that the outcome follows from, JSON-like: a folder is one training's.
+        out: as an absolute path: a new folder, or that of the same training.
+        progress: told of every step.
+
+    Raises:
+        UsageError: a folder with another training in it.
+        FinexlError: the loss is no number any more.
+    """
+    asked = {"schema": SCHEMA, **about}
     claim(out, asked)
-    folders = {level: out / f"step-{level:06d}" for level in recipe.levels}
+    folders = {level: folder_of(out, level) for level in levels}
     start = restore(trainee.trained, trainee.optimizers, out)
     for level, folder in folders.items():
         if level <= start and not any(folder.glob("**/*.safetensors")):
             raise UsageError(f"{out} lacks the level {level}; start in a new folder.")
     losses = []
-    last = recipe.levels[-1]
+    last = levels[-1]
     progress(f"Training {source.name}", start, last)
     saved = time.monotonic()
     for step in range(start, last):
@@ -169,14 +198,19 @@ def personalize(
             save(trainee.trained, trainee.optimizers, out, done)
             saved = time.monotonic()
         progress(f"Training {source.name}", done, last)
-    levels = {level: trainee.reference(folder) for level, folder in folders.items()}
+    found = {level: trainee.reference(folder) for level, folder in folders.items()}
     written = {
         **asked,
-        "levels": [{"steps": level, "reference": name} for level, name in levels.items()],
+        "levels": [{"steps": level, "reference": name} for level, name in found.items()],
         "versions": {"finexl": __version__, **source.record().get("versions", {})},
     }
     write_atomic(out / "levels.json", json.dumps(written, ensure_ascii=False, indent=1) + "\n")
-    return Trained(out, levels, tuple(losses))
+    return Trained(out, found, tuple(losses))
+
+
+def folder_of(out: Path, level: int) -> Path:
+    """Return where a training keeps a level."""
+    return out / f"step-{level:06d}"
 
 
 def _refuse_numberless(trainee: Trainee, steps: int) -> None:

@@ -60,7 +60,7 @@ class Refiner(Pipeline):
         if not there:
             return list(made)
         pipeline = self.opened
-        arguments = self._arguments(pipeline, len(there))
+        arguments = self.arguments(pipeline, len(there))
 
         def run() -> Any:
             with quietly(), alike(self._device, jobs[0].seed, self._dtype):

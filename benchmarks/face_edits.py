@@ -1,4 +1,4 @@
-"""Do scores rank graded face edits? (§6.3, Table 4): python benchmarks/faces.py FACES
+"""Do scores rank graded face edits? (§6.3, Table 4): python benchmarks/face_edits.py FACES
 
 FACES is what `scripts/make_faces.py` wrote: GAN latent edits, standing in for the paper's diffusion
 edits. For each aspect the levels 1 to 10 are ranked by the effect of the concept that names it; the
