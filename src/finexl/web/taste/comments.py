@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from finexl.cache import key_of
 from finexl.errors import FinexlError, UsageError
+from finexl.report import wording
 from finexl.viper.comments import known_by_content, revised
 from finexl.viper.profile import CONSENT, MOST_CHARACTERS, Comment, Profile
 from finexl.web.pages import render
@@ -106,8 +107,10 @@ def with_typed(
     digests: dict[str, str] = {}
     try:
         for number, picture, text in typed:
-            if number:
+            if number and not _same(text, profile.comments[_place(number)].text):
                 texts[_place(number)] = text
+            elif number:
+                continue
             elif text.strip() and picture:
                 about = () if shown is None else shown.pictures
                 one = about[_place(picture)]
@@ -118,6 +121,11 @@ def with_typed(
     except (ValueError, IndexError) as error:
         raise UsageError("This page's pictures are not there; load it again.") from error
     return known_by_content(revised(profile, texts), added, digests.get)
+
+
+def _same(sent: str, kept: str) -> bool:
+    """Whether a field came back as it was: browsers change line breaks and odd characters."""
+    return wording.plain(sent).split() == wording.plain(kept).split()
 
 
 def _place(text: str) -> int:

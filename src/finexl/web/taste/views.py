@@ -193,7 +193,11 @@ def about_others(numbers: Sequence[int], comments: Sequence[Comment]) -> list[Fi
             "",
             comments[number].text,
             f"Comment {number + 1}, "
-            + (f"about {comments[number].picture}" if comments[number].picture else "about none"),
+            + (
+                f"about {comments[number].picture}"
+                if comments[number].picture
+                else "about no picture"
+            ),
         )
         for number in numbers
     ]
