@@ -89,8 +89,10 @@ def check_inside(pictures: Sequence[Picture], roots: Sequence[Path]) -> None:
 
 def move_options(run: Run, folder: Path, final: Path) -> None:
     """Let a run's options that name files in a folder name them where it is about to go."""
-    record = run.record() or {}
-    options = record.get("options", {})
+    record = run.record()
+    if record is None:
+        return
+    options = record["options"]
     moved = {
         key: value.replace(str(folder), str(final), 1)
         for key, value in options.items()
