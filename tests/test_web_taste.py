@@ -536,5 +536,6 @@ def test_programs_do_the_same(client: TestClient, settings: Settings) -> None:
     assert [one["attribute"] for one in told["liked"]] == ["vivid"]
     assert client.post("/api/profiles/Bob/delete").json() == {"deleted": "Bob"}
     assert list(settings.profiles.iterdir()) == []
-    for body in ({"name": ""}, {"name": "x", "more": 1}, {"comments": []}):
+    bodies: list[dict[str, Any]] = [{"name": ""}, {"name": "x", "more": 1}, {"comments": []}]
+    for body in bodies:
         assert client.post("/api/profiles", json=body).status_code == 422
