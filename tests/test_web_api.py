@@ -171,7 +171,7 @@ def test_nothing_it_is_asked_breaks_it(settings: Settings, monkeypatch: pytest.M
 
             @given(case=operation.ok().as_strategy(generation_mode=mode))
             @how(
-                max_examples=2 if uploads else 8,
+                max_examples=2 if uploads else 5,
                 deadline=None,
                 derandomize=True,
                 database=None,
