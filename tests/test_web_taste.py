@@ -116,7 +116,7 @@ def test_a_profile_is_begun_listed_and_its_owners_alone(
 ) -> None:
     page = client.get("/taste").text
     assert "None yet." in page
-    assert html.escape(CONSENT) in page
+    assert CONSENT in html.unescape(page)
     assert not settings.profiles.exists()  # looking writes nothing
     begun = client.post("/taste", data={"name": "Anna  Öz/../x"})
     assert begun.headers["location"] == "/taste/Anna-%C3%96z-x/comments"
@@ -464,7 +464,7 @@ def test_a_verification_says_what_went_which_way(
     assert HOSTILE not in client.get("/taste/anna/verifications/0a").text
     assert client.get("/api/profiles/anna/verifications/0a").json() == verification()
     assert "0a" in client.get("/taste/anna/verifications").text
-    for name in ("0b", "0a%2F", "0a%00", "-"):
+    for name in ("0b", "..%2F0a", "0a%00", "-"):
         assert client.get(f"/taste/anna/verifications/{name}").status_code == 404
     groups = dict(told_of(verification())[0].groups)
     assert {heading: [m["attribute"] for m in moved] for heading, moved in groups.items()} == {
