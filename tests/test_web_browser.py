@@ -39,6 +39,7 @@ def site(
     encoder: Embedded, session_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     root = tmp_path_factory.mktemp("site")
+    (root / "runs").mkdir()
     catalog = make_catalog(root / "catalog.db", encoder, session_cache)
     with served(Settings(roots=(EXAMPLES,), runs=root / "runs", catalog=catalog)) as address:
         yield Site(address, root / "runs")
