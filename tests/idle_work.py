@@ -10,10 +10,10 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from finexl.web.work import Task
+from finexl.web.explained import Explaining
 
 
-def patient(task: Task, channel: Connection, _: Path) -> None:
+def patient(task: Explaining, channel: Connection, _: Path) -> None:
     """Say that it has begun, write half a file, and wait to be told to end; then tidy up."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     half = Path(task.asked["elsewhere"]) / "half.tmp"
@@ -25,7 +25,7 @@ def patient(task: Task, channel: Connection, _: Path) -> None:
         half.unlink()
 
 
-def stubborn(task: Task, channel: Connection, _: Path) -> None:
+def stubborn(task: Explaining, channel: Connection, _: Path) -> None:
     """Heed no signal that can be heeded not."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     (task.folder / "half").write_text("half")
@@ -33,20 +33,20 @@ def stubborn(task: Task, channel: Connection, _: Path) -> None:
     time.sleep(60)
 
 
-def crashing(task: Task, channel: Connection, _: Path) -> None:
+def crashing(task: Explaining, channel: Connection, _: Path) -> None:
     """End without a word."""
     (task.folder / "half").write_text("half")
     _begin(channel)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def quick(task: Task, channel: Connection, _: Path) -> None:
+def quick(task: Explaining, channel: Connection, _: Path) -> None:
     """Be done."""
     (task.folder / "whole").write_text("whole")
     channel.send_bytes(b'{"state": "done"}')
 
 
-def lying(_: Task, channel: Connection, __: Path) -> None:
+def lying(_: Explaining, channel: Connection, __: Path) -> None:
     """Send what is no message."""
     channel.send_bytes(b"\x80\x04no pickle is read here")
     time.sleep(60)

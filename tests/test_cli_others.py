@@ -37,6 +37,8 @@ def stocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("a" * 16, "b" * 16):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "run.json").write_bytes(b"x" * 1000)
+    (tmp_path / "sets" / ("c" * 16)).mkdir(parents=True)
+    (tmp_path / "sets" / ("c" * 16) / "set.json").write_bytes(b"x" * 300)
     return tmp_path
 
 
@@ -50,8 +52,9 @@ def test_the_cache_is_shown(
         "embeddings": 7,
         "concepts": 3,
         "runs": 2,
+        "sets": 1,
     }
-    assert found["parts"][2]["size"] == 2000
+    assert [part["size"] for part in found["parts"][2:]] == [2000, 300]
     code, out, _ = run(monkeypatch, capsys, "cache")
     assert code == 0
     assert "embeddings" in out
@@ -59,7 +62,13 @@ def test_the_cache_is_shown(
 
 @pytest.mark.parametrize(
     ("part", "left"),
-    [("embeddings", [0, 3, 2]), ("concepts", [7, 0, 2]), ("runs", [7, 3, 0]), ("all", [0, 0, 0])],
+    [
+        ("embeddings", [0, 3, 2, 1]),
+        ("concepts", [7, 0, 2, 1]),
+        ("runs", [7, 3, 0, 1]),
+        ("sets", [7, 3, 2, 0]),
+        ("all", [0, 0, 0, 0]),
+    ],
 )
 @pytest.mark.usefixtures("stocked")
 def test_a_part_of_the_cache_is_cleared(

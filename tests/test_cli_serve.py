@@ -24,7 +24,9 @@ COMMAND = (
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_end(tmp_path: Path, end: signal.Signals) -> None:
+    (tmp_path / "damaged.json").write_text("{")
     options = ["--root", str(tmp_path), "--port", "0", "--token", TOKEN]
+    options += ["--profiles", str(tmp_path), "--model", "diffusers:x", "--model", "lora:x+y@1"]
     command = [sys.executable, "-c", COMMAND, *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -35,6 +37,8 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, end: signal.Signals) 
         assert httpx.get(f"{found[0]}api/start").status_code == 401
         shown = {"Authorization": f"Bearer {TOKEN}"}
         assert httpx.get(f"{found[0]}api/start", headers=shown).status_code == 200
+        listed = httpx.get(f"{found[0]}api/profiles", headers=shown).json()["profiles"]
+        assert [kept["id"] for kept in listed] == ["damaged"]
         process.send_signal(end)
         _, said = process.communicate(timeout=30)
     assert process.returncode == (0 if end == signal.SIGINT else -end)

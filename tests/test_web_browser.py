@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
+from browsing import NEEDED, PHONE, launched, opened, serious, served, unreached, widest
 from finexl.encoders.embedded import Embedded
 from finexl.explanation import Explanation
-from finexl.web.app import create_app
 from finexl.web.settings import Settings
 from website import EXAMPLES, make_catalog
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = os.environ.get("FINEXL_CHROMIUM", "/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason=f"there is no Chromium at {CHROMIUM} (FINEXL_CHROMIUM)"
-)
+pytestmark = NEEDED
 FIRST = ".tile h3"
 PAGES = (
     *("/", "/?q=vivid%2C+not+blurry&aspect=vivid&want=2", "/explain", "/runs", "/login"),
@@ -47,42 +39,16 @@ def site(
     encoder: Embedded, session_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     root = tmp_path_factory.mktemp("site")
+    (root / "runs").mkdir()
     catalog = make_catalog(root / "catalog.db", encoder, session_cache)
-    app = create_app(Settings(roots=(EXAMPLES,), runs=root / "runs", catalog=catalog))
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", root / "runs")
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    with served(Settings(roots=(EXAMPLES,), runs=root / "runs", catalog=catalog)) as address:
+        yield Site(address, root / "runs")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@contextmanager
-def opened(browser: Any, site: Site, **how: Any) -> Iterator[Any]:
-    """Yield a page that may neither complain in its console nor ask anybody else."""
-    context = browser.new_context(base_url=site.address, **how)
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    said: list[tuple[str, str]] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append((message.type, message.text)))
-    page.on("pageerror", lambda error: said.append(("error", str(error))))
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    context.close()
-    assert [one for one in said if one[0] in ("error", "warning")] == []
-    assert asked
-    assert [url for url in asked if not url.startswith(f"{site.address}/")] == []
+    with launched(sync_api) as found:
+        yield found
 
 
 def first_is(page: Any, name: str) -> None:
@@ -90,7 +56,7 @@ def first_is(page: Any, name: str) -> None:
 
 
 def test_typing_and_sliding_rank_anew_in_place(browser: Any, site: Site) -> None:
-    with opened(browser, site) as page:
+    with opened(browser, site.address) as page:
         page.goto("/")
         page.evaluate("window.same = true")
         page.get_by_label("What should it do?").press_sequentially("film grain")
@@ -115,7 +81,7 @@ def test_typing_and_sliding_rank_anew_in_place(browser: Any, site: Site) -> None
 
 
 def test_it_works_without_javascript(browser: Any, site: Site) -> None:
-    with opened(browser, site, java_script_enabled=False) as page:
+    with opened(browser, site.address, java_script_enabled=False) as page:
         page.goto("/")
         page.get_by_label("What should it do?").fill("film grain")
         page.get_by_role("button", name="Search").click()
@@ -137,7 +103,7 @@ def upload(page: Any) -> None:
 
 
 def test_uploaded_pictures_are_explained(browser: Any, site: Site) -> None:
-    with opened(browser, site) as page:
+    with opened(browser, site.address) as page:
         upload(page)
         page.wait_for_url("**/runs/*", timeout=120_000)
         assert page.get_by_role("heading", level=1).inner_text() == "my model"
@@ -163,7 +129,7 @@ def test_uploaded_pictures_are_explained(browser: Any, site: Site) -> None:
 
 
 def test_a_cancelled_explanation_leaves_nothing(browser: Any, site: Site) -> None:
-    with opened(browser, site) as page:
+    with opened(browser, site.address) as page:
         before = set(site.runs.iterdir())
         upload(page)
         page.get_by_role("button", name="Cancel").click()
@@ -172,7 +138,7 @@ def test_a_cancelled_explanation_leaves_nothing(browser: Any, site: Site) -> Non
 
 
 def test_chosen_models_are_compared(browser: Any, site: Site) -> None:
-    with opened(browser, site) as page:
+    with opened(browser, site.address) as page:
         page.goto("/")
         page.get_by_label("compare vivid one").check()
         page.get_by_label("What should it do?").press_sequentially("film grain")
@@ -187,52 +153,14 @@ def test_chosen_models_are_compared(browser: Any, site: Site) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Any, site: Site, scheme: str) -> None:
-    package = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
-    script = (Path(package.__path__[0]) / "axe.min.js").read_text(encoding="utf-8")
-    # axe adds styles of its own while it looks, which the pages' policy would not allow
-    how = {"bypass_csp": True, "color_scheme": scheme, "viewport": {"width": 800, "height": 900}}
-    context = browser.new_context(base_url=site.address, **how)
-    page = context.new_page()
-    found = []
-    for path in PAGES:
-        page.goto(path)
-        page.evaluate(script)
-        told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        assert told["passes"]
-        found += [
-            (path, violation["id"], violation["nodes"][0]["html"])
-            for violation in told["violations"]
-            if violation["impact"] in ("serious", "critical")
-        ]
-    context.close()
-    assert found == []
+    assert serious(browser, site.address, PAGES, scheme) == []
 
 
 def test_no_page_is_wider_than_a_phone(browser: Any, site: Site) -> None:
-    context = browser.new_context(
-        base_url=site.address, viewport={"width": 360, "height": 740}, has_touch=True
-    )
-    page = context.new_page()
-    for path in PAGES:
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
-    context.close()
+    assert set(widest(browser, site.address, PAGES).values()) == {PHONE}
 
 
 def test_the_keyboard_reaches_everything(browser: Any, site: Site) -> None:
-    with opened(browser, site) as page:
+    with opened(browser, site.address) as page:
         page.goto("/")
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.className") == "skip"
-        wanted = set(page.evaluate(_REACHABLE))
-        reached = set()
-        for _ in range(len(wanted) + 20):
-            reached.add(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
-            page.keyboard.press("Tab")
-        assert wanted <= reached
-
-
-_REACHABLE = """
-[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary')]
-  .map(element => element.outerHTML.slice(0, 120))
-"""
+        assert unreached(page) == set()

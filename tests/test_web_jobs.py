@@ -6,36 +6,51 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import idle_work
+from finexl.errors import UsageError
 from finexl.explanation import Explanation
 from finexl.pipeline import explain
 from finexl.runs import Run
 from finexl.web import jobs as module
+from finexl.web.explained import Explaining
 from finexl.web.jobs import FullError, Job, Jobs
 from finexl.web.kept import examples, read_kept
 from finexl.web.settings import Limits, Settings
-from finexl.web.work import Task
 from website import EXAMPLES, csrf, example_files, visited
 
 
+@dataclass
+class Queue:
+    """The jobs, and the folder that they work in."""
+
+    jobs: Jobs
+    folder: Path
+
+
 @pytest.fixture
-def queue(tmp_path: Path) -> Iterator[Jobs]:
+def queue(tmp_path: Path) -> Iterator[Queue]:
     (tmp_path / "elsewhere").mkdir()
     limits = Limits(waiting=2)
     jobs = Jobs(Settings(roots=(tmp_path,), runs=tmp_path / "runs", limits=limits))
-    yield jobs
+    yield Queue(jobs, tmp_path / "runs")
     jobs.close()
 
 
-def submitted(jobs: Jobs, work: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Job:
+def submitted(
+    queue: Queue, work: Callable[..., None], monkeypatch: pytest.MonkeyPatch, **how: Any
+) -> Job:
     monkeypatch.setattr(module, "work", work)
-    with jobs.place() as (name, folder):
-        asked = {"elsewhere": str(jobs.folder.parent / "elsewhere")}
-        return jobs.submit(name, "a job", Task(folder, asked, ()))
+    with queue.jobs.place(queue.folder) as (name, folder):
+        asked = {"elsewhere": str(queue.folder.parent / "elsewhere")}
+        task, final = Explaining(folder, asked, ()), queue.folder / name
+        where = {"final": final, "kind": "explanation", "page": "/", "result": "/api", **how}
+        return queue.jobs.submit(Job(name, "a job", task, **where))
 
 
 def until(holds: Callable[[], object], seconds: float = 60) -> None:
@@ -55,7 +70,7 @@ def is_gone(process: int) -> bool:
 
 @pytest.mark.parametrize("work", [idle_work.patient, idle_work.stubborn])
 def test_a_cancelled_job_leaves_neither_process_nor_file(
-    queue: Jobs, work: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    queue: Queue, work: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GRACE_SECONDS", 1.0)
     job = submitted(queue, work, monkeypatch)
@@ -63,18 +78,18 @@ def test_a_cancelled_job_leaves_neither_process_nor_file(
     process = job.stages["begun"][0]
     assert not is_gone(process)
     assert job.task.folder.is_dir()
-    queue.cancel(job)
+    queue.jobs.cancel(job)
     assert job.state == "cancelled"
     assert is_gone(process)
     assert list(queue.folder.iterdir()) == []
     assert list((queue.folder.parent / "elsewhere").iterdir()) == []
-    queue.cancel(job)
+    queue.jobs.cancel(job)
     assert job.state == "cancelled"
 
 
 @pytest.mark.parametrize("work", [idle_work.crashing, idle_work.lying])
 def test_a_job_whose_process_fails_leaves_nothing_and_the_next_one_works(
-    queue: Jobs, work: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    queue: Queue, work: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.5)
     job = submitted(queue, work, monkeypatch)
@@ -87,27 +102,27 @@ def test_a_job_whose_process_fails_leaves_nothing_and_the_next_one_works(
     assert [path.name for path in queue.folder.iterdir()] == [other.id]
 
 
-def test_one_works_and_some_wait_and_no_more(queue: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_works_and_some_wait_and_no_more(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     first = submitted(queue, idle_work.patient, monkeypatch)
     until(lambda: first.state == "running")
     waiting = [submitted(queue, idle_work.quick, monkeypatch) for _ in range(2)]
     with pytest.raises(FullError):
         submitted(queue, idle_work.quick, monkeypatch)
     assert len(list(queue.folder.iterdir())) == 3
-    queue.cancel(waiting[0])
+    queue.jobs.cancel(waiting[0])
     assert not waiting[0].task.folder.exists()
-    assert [job.state for job in queue.all()] == ["waiting", "cancelled", "running"]
-    queue.cancel(first)
+    assert [job.state for job in queue.jobs.all()] == ["waiting", "cancelled", "running"]
+    queue.jobs.cancel(first)
     until(lambda: waiting[1].over)
     assert waiting[1].state == "done"
     assert [path.name for path in queue.folder.iterdir()] == [waiting[1].id]
 
 
-def test_closing_ends_everything(queue: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_ends_everything(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     running = submitted(queue, idle_work.patient, monkeypatch)
     until(lambda: "begun" in running.stages)
     waiting = submitted(queue, idle_work.quick, monkeypatch)
-    queue.close()
+    queue.jobs.close()
     assert (running.state, waiting.state) == ("cancelled", "cancelled")
     assert is_gone(running.stages["begun"][0])
     assert list(queue.folder.iterdir()) == []
@@ -125,10 +140,44 @@ def test_what_a_killed_server_left_is_swept_and_a_living_ones_is_not(tmp_path: P
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_a_place_that_is_not_used_is_taken_away(queue: Jobs) -> None:
-    with pytest.raises(ZeroDivisionError), queue.place():
+def test_a_place_that_is_not_used_is_taken_away(queue: Queue) -> None:
+    with pytest.raises(ZeroDivisionError), queue.jobs.place(queue.folder):
         1 / 0  # noqa: B018
     assert list(queue.folder.iterdir()) == []
+
+
+def test_what_a_job_made_is_taken_before_it_is_done(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def settle(folder: Path) -> None:
+        seen.append((folder / "whole").read_text())
+
+    job = submitted(queue, idle_work.quick, monkeypatch, settle=settle, final=None)
+    until(lambda: job.over)
+    assert (job.state, seen) == ("done", ["whole"])
+    assert list(queue.folder.iterdir()) == []
+
+    def refuse(_: Path) -> None:
+        raise UsageError("It is too late for that.")
+
+    job = submitted(queue, idle_work.quick, monkeypatch, settle=refuse)
+    until(lambda: job.over)
+    assert (job.state, job.why) == ("failed", "It is too late for that.")
+    assert list(queue.folder.iterdir()) == []
+
+
+def test_a_later_job_of_one_place_replaces_what_is_there(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = queue.folder / "kept"
+    final.mkdir(parents=True)
+    (final / "before").write_text("before")
+    job = submitted(queue, idle_work.quick, monkeypatch, final=final)
+    until(lambda: job.over)
+    assert [path.name for path in final.iterdir()] == ["whole"]
+    assert list(queue.folder.iterdir()) == [final]
 
 
 def test_uploaded_pictures_are_explained_as_the_command_would(tmp_path: Path) -> None:

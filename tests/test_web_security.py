@@ -71,7 +71,8 @@ def posts(settings: Settings) -> list[str]:
 def test_there_are_posts_to_be_guarded(settings: Settings) -> None:
     paths = posts(settings)
     assert {"/explain", "/login", "/jobs/0/cancel", "/runs/0/add"} < set(paths)
-    assert len(paths) == 7
+    assert {"/taste", "/taste/{id}/comments", "/taste/{id}/delete", "/sets"} < set(paths)
+    assert len(paths) == 24
 
 
 def every_post(client: TestClient, settings: Settings, **headers: str) -> set[int]:
@@ -184,8 +185,9 @@ POLICY = {
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/explain", "/runs", "/login", "/nowhere", "/static/style.css", "/api/start", "/api/x"],
-)
+    ["/", "/explain", "/runs", "/login", "/nowhere", "/static/style.css", "/api/start", "/api/x",
+     "/taste", "/taste/nobody", "/sets/x/0.webp"],
+)  # fmt: skip
 def test_every_answer_has_the_headers(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     assert set(headers["content-security-policy"].split("; ")) == POLICY

@@ -60,7 +60,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def refusal(client: TestClient, files: Sequence[tuple[str, tuple[str, bytes]]]) -> tuple[int, str]:
     """Upload; return the status and the sentence; nothing may be left of it."""
     found = client.post("/api/explain/upload", files=files, headers=csrf(client))
-    runs: Path = client.app.state.jobs.folder  # type: ignore[attr-defined]
+    runs: Path = client.app.state.settings.runs  # type: ignore[attr-defined]
     assert list(runs.iterdir()) == []
     return found.status_code, found.json()["error"]
 

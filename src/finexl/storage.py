@@ -11,7 +11,7 @@ from pathlib import Path
 from finexl.cache import cache_folder
 from finexl.rowcache import RowCache, limit_bytes
 
-PARTS = ("embeddings", "concepts", "runs")
+PARTS = ("embeddings", "concepts", "runs", "sets")
 
 __all__ = ["PARTS", "Part", "cache_folder", "clear", "trim", "usage"]
 
@@ -47,7 +47,7 @@ def clear(*parts: str) -> None:
 
 
 def trim() -> None:
-    """Delete the concept vectors and default runs made longest ago, as far as there are too many.
+    """Delete the concept vectors, default runs and sets made longest ago, as far as too large.
 
     Each kind may take a quarter of what embeddings may, which bound themselves.
     """
@@ -70,7 +70,8 @@ def _ours(entry: Path) -> bool:
     """Whether this package made it: whatever else lies there is left alone."""
     if entry.suffix == ".safetensors":
         return re.fullmatch("[0-9a-f]{32}", entry.stem) is not None
-    return re.fullmatch("[0-9a-f]{16}", entry.name) is not None and (entry / "run.json").is_file()
+    listed = (entry / "run.json").is_file() or (entry / "set.json").is_file()
+    return re.fullmatch("[0-9a-f]{16}", entry.name) is not None and listed
 
 
 def _delete(entry: Path) -> None:

@@ -16,6 +16,7 @@ class Part(str, Enum):
     embeddings = "embeddings"
     concepts = "concepts"
     runs = "runs"
+    sets = "sets"
     all = "all"
 
 

@@ -27,6 +27,21 @@ def serve(
             "By default the working directory.",
         ),
     ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of people's profiles, by default ~/.local/share/finexl/profiles.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A model that profiles may steer (diffusers:MODEL, lora:BASE+FILE@S); may be "
+            "given again.",
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="The address to listen on; others than loopback need --token.")
     ] = "127.0.0.1",
@@ -43,11 +58,17 @@ def serve(
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show the catalog, explain and compare on a local web page."""
+    """Show the catalog, explain, compare, and find what suits you on a local web page."""
+    from dataclasses import replace
+
     from finexl.web.serving import serve as run
     from finexl.web.settings import Settings
 
     del debug  # looked for by `main`, which is where errors end
     roots = tuple(root) if root else (Path.cwd(),)
-    settings = Settings(roots=roots, catalog=catalog, host=host, token=token)
+    settings = Settings(
+        roots=roots, catalog=catalog, host=host, token=token, models=tuple(model or ())
+    )
+    if profiles is not None:
+        settings = replace(settings, profiles=profiles)
     run(settings, port, typer.echo, open_page=open_)

@@ -1,4 +1,4 @@
-"""Comments into a profile: one, or a file of them.
+"""Comments into a profile, one or a file of them; rewritten, or taken out again.
 
 A .jsonl or .csv file has `text` and maybe `picture`, a .txt one comment a line. A picture that is a
 file, here or beside the comments, is known by its content from then on, whatever it will be called.
@@ -9,14 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from finexl.errors import UsageError
 from finexl.images import ImageError, Picture
-from finexl.viper.profile import Comment, PictureId, Profile, read_profile
+from finexl.viper.extraction.corrections import as_found, corrected
+from finexl.viper.profile import Comment, PictureId, Preference, Profile, read_profile
 
 TEXT_KEYS = ("text", "comment")
 PICTURE_KEYS = ("picture", "file", "file_name", "image")
@@ -75,19 +76,74 @@ def commented(profile: Profile, comments: Sequence[Comment], beside: Path = Path
         comments: those that it has already are not added again.
         beside: a folder in which pictures are looked for as well.
     """
+    return known_by_content(profile, comments, lambda picture: _digest(picture, beside))
+
+
+def known_by_content(
+    profile: Profile, comments: Sequence[Comment], digest_of: Callable[[str], str | None]
+) -> Profile:
+    """Return a profile with more comments, and the digests of the pictures that have one."""
     known = {one.name: one.digest for one in profile.pictures}
     added = []
     for comment in comments:
         if comment.picture is None:
             added.append(comment)
             continue
-        digest = _digest(comment.picture, beside)
+        digest = digest_of(comment.picture)
         name = comment.picture if digest is None else Path(comment.picture).name
         if digest is not None and known.setdefault(name, digest) != digest:
             name = digest  # another picture of the same name
         added.append(replace(comment, picture=name))
     pictures = tuple(PictureId(name, digest) for name, digest in known.items())
     return replace(profile.adding(added), pictures=pictures)
+
+
+def revised(profile: Profile, texts: Mapping[int, str]) -> Profile:
+    """Return a profile with comments rewritten, or taken out where the new text is blank.
+
+    What rested on nothing but the words that are gone goes with them; what was said elsewhere too,
+    and what the person corrected themselves, stays. Extracting again reads what is there now.
+
+    Args:
+        profile: is not changed.
+        texts: the new text by the comment's number, from 0; equal ones change nothing.
+
+    Raises:
+        UsageError: no such comment, or a text that is too long.
+    """
+    if texts and not 0 <= min(texts) <= max(texts) < len(profile.comments):
+        raise UsageError(f"The profile {profile.name} has no comment {max(texts) + 1}.")
+    changed = {i for i, text in texts.items() if text != profile.comments[i].text}
+    rewritten = {
+        i: replace(one, text=texts[i]) if i in changed else one
+        for i, one in enumerate(profile.comments)
+        if i not in changed or texts[i].strip()
+    }
+    place = {old: new for new, old in enumerate(rewritten) if old not in changed}
+
+    def kept(listed: Sequence[Preference]) -> tuple[Preference, ...]:
+        found = []
+        for one in listed:
+            left = [
+                replace(e, comment=place[e.comment]) for e in one.evidence if e.comment in place
+            ]
+            if left or not one.evidence:
+                found.append(replace(one, evidence=tuple(left)))
+        return tuple(found)
+
+    before = as_found(profile)
+    comments = tuple(rewritten.values())
+    named = {one.picture for one in comments}
+    return corrected(
+        replace(
+            before,
+            comments=comments,
+            liked=kept(before.liked),
+            disliked=kept(before.disliked),
+            mixed=kept(before.mixed),
+            pictures=tuple(one for one in profile.pictures if one.name in named),
+        )
+    )
 
 
 def _digest(picture: str, beside: Path) -> str | None:

@@ -28,6 +28,8 @@ CONSENT = (
 )
 
 Opinion = Literal["liked", "disliked"]
+Listed = Literal["liked", "disliked", "mixed"]
+"""The lists that an attribute may be in."""
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -94,6 +96,34 @@ class Preference:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """What a person says of one attribute themselves: it holds whatever an extractor finds."""
+
+    __pydantic_config__ = _STRICT
+
+    attribute: str
+    opinion: Opinion | None
+    """The list that it belongs to; None: to none."""
+    weight: float | None = None
+    """In (0, 1]; None: as sure as it was found, or 1 where nothing found it."""
+    found_as: Listed | None = None
+    """Where an extractor had put it; None: it was not found."""
+    found: Preference | None = None
+    """What it had found."""
+
+    def __post_init__(self) -> None:
+        if not self.attribute.strip():
+            raise UsageError("A correction names no attribute.")
+        if self.weight is not None and not 0 < self.weight <= 1:
+            raise UsageError(
+                f"The weight of {self.attribute!r} is {self.weight}; it lies above 0 and is at "
+                "most 1."
+            )
+        if (self.found_as is None) != (self.found is None):
+            raise UsageError(f"The correction of {self.attribute!r} says half of what was found.")
+
+
+@dataclass(frozen=True)
 class PictureId:
     """A picture that comments are about, by content."""
 
@@ -123,6 +153,9 @@ class Profile:
     notes: tuple[str, ...] = ()
     """What could not be read, one sentence each."""
     consent: str = CONSENT
+    corrections: tuple[Correction, ...] = ()
+    """What the person put right themselves; the three lists have it in them already
+    (`finexl.viper.extraction.corrections`). In the file only where there is any."""
     schema: Literal["finexl.profile/1"] = field(default="finexl.profile/1")
 
     def __post_init__(self) -> None:
@@ -139,6 +172,10 @@ class Profile:
             if key in seen:
                 raise UsageError(f"The profile {self.name} lists {preference.attribute!r} twice.")
             seen.add(key)
+        if len({one.attribute.casefold() for one in self.corrections}) < len(self.corrections):
+            raise UsageError(f"The profile {self.name} corrects an attribute twice.")
+        before = [one.found for one in self.corrections if one.found is not None]
+        for preference in (*self.liked, *self.disliked, *self.mixed, *before):
             if any(not 0 <= one.comment < len(self.comments) for one in preference.evidence):
                 raise UsageError(
                     f"The evidence for {preference.attribute!r} names a comment that the profile "
@@ -163,11 +200,14 @@ class Profile:
             mixed=mixed,
             pictures=(),
             notes=(),
+            corrections=(),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, `schema` first."""
         data = _ADAPTER.dump_python(self, mode="json")
+        if not self.corrections:  # earlier versions know of none
+            del data["corrections"]
         found: dict[str, Any] = rounded({"schema": data.pop("schema"), **data})
         return found
 

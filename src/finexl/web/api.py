@@ -47,7 +47,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (413, "More than is taken."),
         (421, "The Host is not this server's."),
         (422, "It is not of the form that is expected."),
-        (503, "Something is missing here, or too many explanations wait."),
+        (503, "Something is missing here, or too many jobs wait."),
     )
 }
 router = APIRouter(responses=PROBLEMS)
@@ -56,7 +56,7 @@ router = APIRouter(responses=PROBLEMS)
 @router.get("/start", response_model=Start)
 def start(request: Request) -> Response:
     """Return what every POST has to carry."""
-    return _json({"version": __version__, "csrf": request.app.state.secrets.csrf})
+    return json_response({"version": __version__, "csrf": request.app.state.secrets.csrf})
 
 
 @router.get("/models", response_model=ModelsJson)
@@ -75,7 +75,7 @@ def models(
     with request.app.state.shelf.opened() as catalog:
         cards = catalog.cards(where, text=words, limit=limit, offset=offset)
         count = catalog.count(where, text=words)
-    return _json({"count": count, "models": [asdict(card) for card in cards]})
+    return json_response({"count": count, "models": [asdict(card) for card in cards]})
 
 
 @router.get("/model", response_model=ExplanationJson)
@@ -83,7 +83,7 @@ def model(request: Request, name: Text) -> Response:
     """Return a model's explanation, `finexl.explanation/1`."""
     shelf: Shelf = request.app.state.shelf
     with shelf.opened() as catalog:
-        return _json(shelf.entry(catalog, name).explanation.to_dict())
+        return json_response(shelf.entry(catalog, name).explanation.to_dict())
 
 
 @router.get("/search", response_model=SearchJson)
@@ -100,7 +100,7 @@ def search(
     shelf: Shelf = request.app.state.shelf
     where = _where(base, family, licence, tag)
     with shelf.opened() as catalog:
-        return _json(shelf.search(catalog, parse_wishes(wishes), where, limit).to_dict())
+        return json_response(shelf.search(catalog, parse_wishes(wishes), where, limit).to_dict())
 
 
 @router.get("/like", response_model=SearchJson)
@@ -109,7 +109,7 @@ def like(request: Request, name: Text, limit: Limit = 20) -> Response:
     shelf: Shelf = request.app.state.shelf
     with shelf.opened() as catalog:
         shelf.entry(catalog, name)
-        return _json(shelf.like(catalog, name, Filter(), limit).to_dict())
+        return json_response(shelf.like(catalog, name, Filter(), limit).to_dict())
 
 
 @router.get("/compare", response_model=ComparisonJson)
@@ -118,7 +118,7 @@ def compare(
 ) -> Response:
     """Put models beside each other, `finexl.comparison/1`."""
     shelf: Shelf = request.app.state.shelf
-    return _json(shelf.compare(tuple(dict.fromkeys(model))).to_dict())
+    return json_response(shelf.compare(tuple(dict.fromkeys(model))).to_dict())
 
 
 @router.get("/what-if", response_model=WhatIfJson)
@@ -129,7 +129,7 @@ def what_if(request: Request, name: Text, without: Text) -> Response:
         explanation = shelf.entry(catalog, name).explanation
         captions = {t.pair: t.caption for t in catalog.thumbnails(name)}
     found = what_is_left(explanation, without, encoder_of(explanation), captions)
-    return _json(found.to_dict())
+    return json_response(found.to_dict())
 
 
 @router.post("/explain", status_code=202, response_model=JobJson)
@@ -139,7 +139,7 @@ def explain(request: Request, asked: ExplainFolders) -> Response:
         asked.name, "\n".join(asked.prompts), asked.prompts_file, asked.pairing, asked.vocabulary
     )
     state = request.app.state
-    return _queued(begin(state.jobs, state.settings, asked.base, asked.personalized, wanted))
+    return queued(begin(state.jobs, state.settings, asked.base, asked.personalized, wanted))
 
 
 @router.post("/explain/upload", status_code=202, response_model=JobJson)
@@ -155,18 +155,18 @@ def explain_upload(
     """Queue an explanation of uploaded pictures; prompts one a line."""
     wanted = Wanted(name, prompts, "", pairing, vocabulary)
     state = request.app.state
-    return _queued(begin(state.jobs, state.settings, base, personalized, wanted))
+    return queued(begin(state.jobs, state.settings, base, personalized, wanted))
 
 
 @router.get("/jobs/{job_id}", response_model=JobJson)
 def job(request: Request, job_id: str) -> Response:
-    """Return how far an explanation is; `run` is its result's id when it is done."""
-    return _json(_job(request, job_id).to_dict())
+    """Return how far a job is; `result` is the address of what it made when it is done."""
+    return json_response(_job(request, job_id).to_dict())
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=JobJson)
 def cancel(request: Request, job_id: str) -> Response:
-    """End an explanation; nothing of it is kept. One that is over stays as it is."""
+    """End a job; nothing of it is kept. One that is over stays as it is."""
     jobs: Jobs = request.app.state.jobs
     jobs.cancel(_job(request, job_id))
     return job(request, job_id)
@@ -186,7 +186,7 @@ def runs(request: Request) -> Response:
         }
         for past in past_runs(settings.runs, settings.roots)
     ]
-    return _json({"runs": listed})
+    return json_response({"runs": listed})
 
 
 @router.get("/runs/{run_id}", response_model=ExplanationJson)
@@ -196,7 +196,7 @@ def run(request: Request, run_id: str) -> Response:
     past = past_run(run_id, settings.runs, settings.roots)
     if past is None:
         raise HTTPException(404, "There is no such run")
-    return _json(past.explanation.to_dict())
+    return json_response(past.explanation.to_dict())
 
 
 def _where(base: str, family: str, licence: str, tag: str) -> Filter:
@@ -210,11 +210,12 @@ def _job(request: Request, job_id: str) -> Job:
     return found
 
 
-def _queued(job: Job) -> Response:
-    return _json(job.to_dict(), 202)
+def queued(job: Job) -> Response:
+    """Return a job that waits."""
+    return json_response(job.to_dict(), 202)
 
 
-def _json(found: Mapping[str, object], status: int = 200) -> Response:
+def json_response(found: Mapping[str, object], status: int = 200) -> Response:
     """Return what is a JSON object already: it is not looked through once more."""
     text = json.dumps(found, ensure_ascii=False, allow_nan=False)
     # a lone surrogate, of a name that was no UTF-8, has no UTF-8 either

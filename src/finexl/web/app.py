@@ -23,6 +23,11 @@ from finexl.web.jobs import FullError, Jobs
 from finexl.web.security import Guard, RefusedError, Secrets, check_csrf
 from finexl.web.settings import Settings
 from finexl.web.shelf import MissingError, Shelf
+from finexl.web.taste import api as taste_api
+from finexl.web.taste import comments, making, profiles, suiting
+from finexl.web.taste.begun import Desk
+from finexl.web.taste.cabinet import Cabinet
+from finexl.web.taste.sets import Sets
 from finexl.web.views import environment
 
 
@@ -59,10 +64,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.secrets = drawn
     app.state.jobs = jobs
     app.state.shelf = Shelf(settings.catalog)
+    cabinet, sets = Cabinet(settings.profiles), Sets(settings.sets, settings.roots)
+    app.state.desk = Desk(jobs, settings, cabinet, sets)
     app.state.templates = environment()
-    for part in (pages, browse, models, running):
+    for part in (pages, browse, models, running, profiles, comments, suiting, making):
         app.include_router(part.router, include_in_schema=False)
-    app.include_router(api.router, prefix="/api")
+    for part in (api, taste_api):
+        app.include_router(part.router, prefix="/api")
     app.mount("/static", StaticFiles(directory=Path(str(files("finexl.web") / "static"))))
     return app
 

@@ -9,10 +9,10 @@ from typing import Literal
 from finexl.errors import UsageError
 from finexl.files import write_atomic
 from finexl.images import printable
+from finexl.web.explained import UPLOADS, Explaining
 from finexl.web.jobs import Job, Jobs
 from finexl.web.settings import Settings, within
 from finexl.web.uploads import Upload, keep_uploads
-from finexl.web.work import UPLOADS, Task
 
 Pairing = Literal["auto", "seed", "prompt", "file", "none"]
 Vocabulary = Literal["style", "subject", "all"]
@@ -49,7 +49,7 @@ def begin(
         raise UsageError(f"The name is longer than {LONGEST_NAME} characters.")
     if wanted.prompts.strip() and wanted.prompts_file.strip():
         raise UsageError("Give the prompts themselves or a file of them, not both.")
-    with jobs.place() as (job, folder):
+    with jobs.place(settings.runs) as (job, folder):
         kept = folder / UPLOADS
         kept.mkdir()
         places, sent = {}, {}
@@ -75,4 +75,10 @@ def begin(
             "name": printable(wanted.name.strip()) or None,
         }
         title = asked["name"] or places["personalized"].name
-        return jobs.submit(job, title, Task(folder, asked, settings.roots))
+        task = Explaining(folder, asked, settings.roots)
+        return jobs.submit(
+            Job(
+                job, title, task, settings.runs / job,
+                kind="explanation", page=f"/runs/{job}", result=f"/api/runs/{job}",
+            )
+        )  # fmt: skip

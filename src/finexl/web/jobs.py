@@ -1,7 +1,7 @@
-"""Explanations one after another, each in a process of its own: watched, and ended when asked.
+"""Jobs one after another, each in a process of its own: watched, and ended when asked.
 
-A job works in a folder of its own beside the runs, hidden until it is whole; then the folder is
-renamed into its place. Whatever ends a job before leaves no folder at all.
+A job works in a folder of its own beside where it will be, hidden until it is whole; then the
+folder is renamed into its place. Whatever ends a job before leaves no folder at all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,35 +23,48 @@ from typing import Any, Literal
 
 from finexl.answer import created
 from finexl.errors import FinexlError
-from finexl.web.settings import Limits, Settings
+from finexl.web.settings import MADE, Limits, Settings
 from finexl.web.work import Task, work
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
+Kind = Literal["explanation", "set", "extraction", "previews", "verification"]
 REMEMBERED = 100
 """Jobs that are over and can still be looked at."""
 GRACE_SECONDS = 3.0
 """How long a job may take to tidy up after it was told to end."""
 LOOK_SECONDS = 0.1
 _LONGEST_MESSAGE = 20_000
-_HIDDEN = re.compile(r"\.job-(\d+)-[0-9a-f]{16}")
+_HIDDEN = re.compile(r"\.job-(\d+)-[0-9a-f]{16}(-before)?")
 
 
 class FullError(FinexlError):
-    """Too many explanations wait already."""
+    """Too many jobs wait already."""
 
     def __init__(self, waiting: int) -> None:
-        super().__init__(f"{waiting} explanations wait already; come back when one is done.")
+        super().__init__(f"{waiting} jobs wait already; come back when one is done.")
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
-    """One explanation on its way; changed by its manager alone."""
+    """Something on its way; changed by its manager alone."""
 
     id: str
-    """Of the run that it becomes, too."""
+    """Of the folder that it becomes, too."""
     title: str
     task: Task
-    submitted: str
+    final: Path | None
+    """Where its folder goes when it is whole; None: nowhere, `settle` takes what is of use."""
+    kind: Kind
+    page: str
+    """The address of the page to go to when it is done."""
+    result: str
+    """The API's address of what it made."""
+    about: str | None = None
+    """The profile that it is about."""
+    settle: Callable[[Path], None] = lambda _: None
+    """Given the folder when the process is done, before anything is said to be done; what it
+    raises makes the job a failed one."""
+    submitted: str = field(default_factory=created)
     state: State = "waiting"
     stages: dict[str, tuple[int, int]] = field(default_factory=dict)
     """What was begun -> how much of it is done, and how much there is."""
@@ -69,12 +82,14 @@ class Job:
         """Return the JSON object."""
         return {
             "job": self.id,
+            "kind": self.kind,
             "title": self.title,
             "state": self.state,
             "submitted": self.submitted,
             "stages": [{"stage": s, "done": d, "of": n} for s, (d, n) in self.stages.items()],
             "why": self.why,
-            "run": self.id if self.state == "done" else None,
+            "run": self.id if self.state == "done" and self.kind == "explanation" else None,
+            "result": self.result if self.state == "done" else None,
         }
 
 
@@ -82,18 +97,20 @@ class Jobs:
     """The queue, and the threads that each look after one process at a time."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = settings.runs
         self.limits: Limits = settings.limits
         self._jobs: dict[str, Job] = {}
         self._queue: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._threads: list[threading.Thread] = []
-        _sweep(self.folder)
+        _sweep((settings.runs, settings.sets, *settings.profiles.glob("*" + MADE)))
 
     @contextmanager
-    def place(self) -> Iterator[tuple[str, Path]]:
+    def place(self, where: Path) -> Iterator[tuple[str, Path]]:
         """Yield a new job's id and a hidden folder to begin with, gone again where that fails.
+
+        Args:
+            where: the folder that holds it.
 
         Raises:
             FullError: the queue is full.
@@ -101,24 +118,23 @@ class Jobs:
         with self._changed:
             self._check_room()
         job = secrets.token_hex(8)
-        folder = self.folder / f".job-{os.getpid()}-{job}"
-        folder.mkdir(parents=True)
+        folder = where / f".job-{os.getpid()}-{job}"
+        folder.mkdir(parents=True, mode=0o700)
         try:
             yield job, folder
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def submit(self, job: str, title: str, task: Task) -> Job:
-        """Queue what has a place.
+    def submit(self, made: Job) -> Job:
+        """Queue what has a place, and return it.
 
         Raises:
             FullError: the queue is full by now.
         """
-        made = Job(job, title, task, created())
         with self._changed:
             self._check_room()
-            self._jobs[job] = made
+            self._jobs[made.id] = made
             self._queue.append(made)
             for old in [known for known in self._jobs.values() if known.over][:-REMEMBERED]:
                 del self._jobs[old.id]
@@ -182,7 +198,7 @@ class Jobs:
         """Run a job's process to its end, noting its steps; return its last message."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        task = (job.task, theirs, self.folder / job.id)
+        task = (job.task, theirs, job.final or job.task.folder)
         process = context.Process(target=work, args=task, daemon=True)
         process.start()
         theirs.close()
@@ -208,8 +224,13 @@ class Jobs:
         if job.unwanted:
             state: State = "cancelled"
         elif last.get("state") == "done":
-            job.task.folder.rename(self.folder / job.id)
             state = "done"
+            try:
+                job.settle(job.task.folder)
+                if job.final is not None:
+                    _put(job.task.folder, job.final)
+            except (FinexlError, OSError) as error:
+                state, job.why = "failed", str(error)
         else:
             job.why = str(last.get("why", "Its process ended before it was done."))
             state = "failed"
@@ -217,11 +238,18 @@ class Jobs:
         job.state = state
 
 
-def _sweep(folder: Path) -> None:
+def _put(folder: Path, final: Path) -> None:
+    """Move a whole folder into its place, and what was there before out of it."""
+    before = folder.with_name(f"{folder.name}-before")
+    if final.exists():
+        final.rename(before)
+    folder.rename(final)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _sweep(folders: Iterable[Path]) -> None:
     """Take away what servers left that were killed themselves."""
-    if not folder.is_dir():
-        return
-    for entry in folder.iterdir():
+    for entry in (entry for folder in folders if folder.is_dir() for entry in folder.iterdir()):
         found = _HIDDEN.fullmatch(entry.name)
         if found and not _lives(int(found[1])):
             shutil.rmtree(entry, ignore_errors=True)

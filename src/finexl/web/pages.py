@@ -14,7 +14,7 @@ from finexl.web.settings import Settings
 
 router = APIRouter()
 
-_PARTS = {"model": "/", "compare": "/", "jobs": "/explain", "runs": "/runs"}
+_PARTS = {"model": "/", "compare": "/", "jobs": "/explain", "runs": "/runs", "taste": "/taste"}
 """To which of the pages that are always linked others belong, by the beginning of their address."""
 _HEADINGS = {
     400: "This cannot be done",

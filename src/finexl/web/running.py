@@ -41,7 +41,7 @@ _STATES = {
     "waiting": "Waiting for its turn.",
     "running": "Working.",
     "done": "Done.",
-    "failed": "This could not be explained. Nothing was kept.",
+    "failed": "This did not work. Nothing was kept.",
     "cancelled": "Cancelled. Nothing was kept.",
 }
 Line = Annotated[str, Form(max_length=4_000)]
@@ -93,22 +93,25 @@ def _side(side: str, folder: str, files: Sequence[UploadFile]) -> str | Sequence
 
 @router.get("/jobs/{job_id}")
 def show_job(request: Request, job_id: str) -> Response:
-    """Show how far an explanation is, and go to it when it is done."""
+    """Show how far a job is, and go to what it made when it is done."""
     job = _job(request, job_id)
     if job.state == "done" and is_htmx(request):
-        return Response(headers={"HX-Redirect": f"/runs/{job.id}"})
+        return Response(headers={"HX-Redirect": job.page})
     if job.state == "done":
-        return RedirectResponse(f"/runs/{job.id}", status_code=303)
+        return RedirectResponse(job.page, status_code=303)
     stages = [{"name": s, "done": d, "of": n} for s, (d, n) in list(job.stages.items())]
     said = _STATES[job.state]
     if job.state == "running" and all(s["done"] == s["of"] for s in stages):
         said = "Measuring." if stages else "Beginning."
-    return render(request, "job.html.j2", job=job, stages=stages, said=said)
+    explains = job.kind == "explanation"
+    again = ("/explain", "Explain another") if explains else (job.page, "Back")
+    part = "/explain" if explains else "/taste"
+    return render(request, "job.html.j2", job=job, stages=stages, said=said, again=again, part=part)
 
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel(request: Request, job_id: str) -> Response:
-    """End an explanation."""
+    """End a job."""
     request.app.state.jobs.cancel(_job(request, job_id))
     return RedirectResponse(f"/jobs/{job_id}", status_code=303)
 
@@ -118,7 +121,7 @@ def show_runs(request: Request) -> Response:
     """List what was explained."""
     settings: Settings = request.app.state.settings
     jobs: Jobs = request.app.state.jobs
-    listed = [job for job in jobs.all() if job.state != "done"]
+    listed = [job for job in jobs.all() if job.state != "done" and job.kind == "explanation"]
     past = past_runs(settings.runs, settings.roots)
     return render(request, "runs.html.j2", jobs=listed, past=past)
 

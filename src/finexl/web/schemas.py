@@ -106,15 +106,19 @@ class StageJson(Object):
 
 
 class JobJson(Object):
-    """An explanation on its way."""
+    """Something on its way."""
 
     job: str
+    kind: Literal["explanation", "set", "extraction", "previews", "verification"]
     title: str
     state: Literal["waiting", "running", "done", "failed", "cancelled"]
     submitted: str
     stages: list[StageJson]
     why: str | None
     run: str | None
+    """An explanation's id."""
+    result: str | None
+    """Where what it made is told of."""
 
 
 class RunJson(Object):

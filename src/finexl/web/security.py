@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +25,8 @@ CSRF_HEADER = "x-csrf-token"
 OPEN = ("/login", "/static/")
 """What is served to those who have not shown the token."""
 UPLOADS = ("/explain", "/api/explain/upload")
+COMMENTS = re.compile(r"/taste/[^/]+/comments|/api/profiles(/[^/]+/comments)?")
+"""Where comments are sent, which may be many."""
 READING = ("GET", "HEAD", "OPTIONS")
 """The methods that change nothing."""
 DRAIN_SECONDS = 10.0
@@ -128,6 +131,8 @@ class Guard:
 
     def _most(self, path: str) -> int:
         limits = self.settings.limits
+        if COMMENTS.fullmatch(path):
+            return limits.comment_bytes
         return limits.upload_bytes if path in UPLOADS else limits.form_bytes
 
     def _refusal(self, scope: Scope) -> Response | None:

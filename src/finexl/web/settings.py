@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,12 @@ from finexl.cache import cache_folder
 from finexl.errors import UsageError
 from finexl.images import printable
 
+MADE = ".made"
+"""A profile's name and this: the folder of what was made from it."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SHORTEST_TOKEN = 16
+STEERED = ("diffusers:", "lora:", "directions:")
+"""How the references of models begin that ViPer may steer."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,15 @@ class Limits:
     decoding_bytes: int = 2_000_000_000
     """Address space that decoding them may take."""
     at_once: int = 1
-    """Explanations that are computed at the same time."""
+    """Jobs that are worked on at the same time."""
     waiting: int = 8
-    """Explanations that wait for their turn."""
+    """Jobs that wait for their turn."""
+    comment_bytes: int = 16_000_000
+    """A request's body with comments."""
+    prompts: int = 12
+    """Of steered previews."""
+    verified: int = 200
+    """Prompts of one verification."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,12 @@ class Settings:
     """What people and programs show to be let in; None lets in everyone on this machine."""
     runs: Path = field(default_factory=lambda: cache_folder() / "runs")
     """Where this server's run folders go."""
+    sets: Path = field(default_factory=lambda: cache_folder() / "sets")
+    """Where the small pictures of picture sets go, which can be made again."""
+    profiles: Path = field(default_factory=lambda: data_folder() / "profiles")
+    """Where people's profiles are, and beside each what was made from it."""
+    models: tuple[str, ...] = ()
+    """References of the models that may be steered."""
     limits: Limits = Limits()
 
     def check(self) -> None:
@@ -73,6 +90,10 @@ class Settings:
         for root in self.roots:
             if not root.is_dir():
                 raise UsageError(f"--root {root}: there is no such folder.")
+        for model in self.models:
+            if not model.startswith(STEERED):
+                kinds = ", ".join(STEERED)
+                raise UsageError(f"--model {model} cannot be steered; give one of {kinds}….")
         if self.catalog is not None and not self.catalog.is_file():
             raise UsageError(
                 f"There is no catalog {self.catalog}; make one with `finexl catalog add`."
@@ -90,6 +111,12 @@ class Settings:
         if name == socket.gethostname().lower():
             return True
         return self.host in ("0.0.0.0", "::") and (_is_address(name) or name in LOOPBACK)  # noqa: S104
+
+
+def data_folder() -> Path:
+    """Return where this package keeps what it could not make again: ~/.local/share/finexl."""
+    root = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(root).expanduser() / "finexl"
 
 
 def within(named: str, roots: Sequence[Path]) -> Path:

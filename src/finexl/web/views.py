@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from finexl.catalog import Card, Hit, Thumbnail, Wish
 from finexl.comparing.compared import Compared
@@ -54,6 +54,7 @@ def environment() -> Environment:
         p_value=numbers.p_value,
         count=numbers.count,
         px=lambda value: f"{value:.2f}",
+        verbatim=verbatim,
     )
     made.globals.update(words=wording, query=query)
     return made
@@ -62,6 +63,14 @@ def environment() -> Environment:
 def query(**given: object) -> str:
     """Return a query string of what is given, escaped; None and "" are left out."""
     return urlencode([(k, v) for k, v in given.items() if v not in (None, "")], doseq=True)
+
+
+def verbatim(text: str) -> Markup:
+    """Return a text escaped and otherwise as it is, its lines too: for fields that are sent back.
+
+    A first line break is dropped by every browser, so there is one more.
+    """
+    return Markup("\n") + escape(text.encode("utf-8", "replace").decode())
 
 
 def _shown(value: object) -> object:

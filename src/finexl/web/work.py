@@ -1,4 +1,4 @@
-"""One explanation in a process of its own, which says how far it is and can be ended at any time.
+"""A job in a process of its own, which says how far it is and can be ended at any time.
 
 Everything it writes goes into a folder that nobody else knows before it is whole.
 """
@@ -9,34 +9,41 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
+from finexl.embedding import Progress
 from finexl.errors import FinexlError, UsageError
+from finexl.images import Picture
+from finexl.runs import Run
 
-UPLOADS = "uploads"
-"""The folder in a run that has the pictures which came with the form."""
 
+class Task(Protocol):
+    """What one job does; sent to its process."""
 
-@dataclass(frozen=True)
-class Task:
-    """What one explanation is asked, and where it is worked out."""
+    @property
+    def folder(self) -> Path:
+        """Takes all that it writes."""
+        ...
 
-    folder: Path
-    """The run's folder until it is whole; uploads lie in it already."""
-    asked: Mapping[str, Any]
-    """`base`, `personalized`, and what differs from `finexl.asking.USUAL`; uploads are named by
-    their place in the folder."""
-    roots: tuple[Path, ...]
-    """What the two sets' pictures may not leave."""
+    def do(self, progress: Progress, final: Path) -> None:
+        """Do it.
+
+        Args:
+            progress: told of every step: what, how many are done, of how many.
+            final: where the folder goes when it is whole.
+
+        Raises:
+            FinexlError: it cannot be done; the message is for people.
+        """
+        ...
 
 
 def work(task: Task, channel: Connection, final: Path) -> None:
-    """Explain; send a JSON object for every step, and at the end what went wrong or nothing.
+    """Do a task; send a JSON object for every step, and at the end what went wrong or nothing.
 
     Args:
         task: what is asked.
@@ -51,8 +58,11 @@ def work(task: Task, channel: Connection, final: Path) -> None:
     def send(message: Mapping[str, object]) -> None:
         channel.send_bytes(json.dumps(message).encode())
 
+    def progress(what: str, done: int, total: int) -> None:
+        send({"stage": what, "done": done, "total": total})
+
     try:
-        _explained(task, send, final)
+        task.do(progress, final)
         send({"state": "done"})
     except FinexlError as error:
         send({"state": "failed", "why": str(error)})
@@ -61,40 +71,31 @@ def work(task: Task, channel: Connection, final: Path) -> None:
         raise
 
 
-def _explained(task: Task, send: Any, final: Path) -> None:
-    from finexl.asking import USUAL, explain_asked
-    from finexl.imageset import read_images
-    from finexl.runs import Run
-    from finexl.storage import trim
-    from finexl.web.kept import keep_pictures
+def check_inside(pictures: Sequence[Picture], roots: Sequence[Path]) -> None:
+    """Refuse pictures whose files lie elsewhere than under these folders, symlinks resolved.
 
-    def progress(what: str, done: int, total: int) -> None:
-        send({"stage": what, "done": done, "total": total})
+    Raises:
+        UsageError: one does.
+    """
+    for picture in pictures:
+        source = picture.source
+        if not isinstance(source, Path) or not any(
+            source.resolve().is_relative_to(root.resolve()) for root in roots
+        ):
+            raise UsageError(
+                f"{source} points to a file outside the folders that this server may read."
+            )
 
-    asked = {**USUAL, **task.asked}
-    for side in ("base", "personalized"):
-        for picture in read_images(asked[side]).pictures:
-            _check_inside(picture.source, (*task.roots, task.folder))
-    run = Run(task.folder)
-    explained, record = explain_asked(run, asked, progress)
-    # the folder is about to move, and its uploads with it
+
+def move_options(run: Run, folder: Path, final: Path) -> None:
+    """Let a run's options that name files in a folder name them where it is about to go."""
+    record = run.record()
+    if record is None:
+        return
     options = record["options"]
     moved = {
-        key: value.replace(str(task.folder), str(final), 1)
+        key: value.replace(str(folder), str(final), 1)
         for key, value in options.items()
-        if isinstance(value, str) and value.startswith(str(task.folder))
+        if isinstance(value, str) and value.startswith(str(folder))
     }
     run.save_record({**record, "options": {**options, **moved}})
-    keep_pictures(explained, task.folder, progress)
-    with suppress(OSError):
-        trim()
-
-
-def _check_inside(source: object, roots: tuple[Path, ...]) -> None:
-    inside = isinstance(source, Path) and any(
-        source.resolve().is_relative_to(root.resolve()) for root in roots
-    )
-    if not inside:
-        raise UsageError(
-            f"{source} points to a file outside the folders that this server may read."
-        )

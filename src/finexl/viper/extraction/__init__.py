@@ -1,6 +1,8 @@
 """Preferences out of comments (ViPer §3.1, VPE): one form of answer, three ways to find it.
 
 base       what an extractor is; findings brought together
+corrections
+           what the person puts right, which holds whatever is found
 offline    by rules and an encoder, without any language model
 asking     by a vision-language model, with the paper's task in one of two `forms`
 adapted    by one that was fine-tuned for it: the authors' weights

@@ -10,6 +10,7 @@ from typing import Protocol
 from finexl.errors import UsageError
 from finexl.images import Picture
 from finexl.imageset import listed
+from finexl.viper.extraction.corrections import corrected
 from finexl.viper.extraction.words import phrase
 from finexl.viper.profile import Comment, Evidence, Opinion, Preference, Profile
 
@@ -71,7 +72,8 @@ def read_into(
 ) -> Profile:
     """Return a profile with the preferences that an extractor finds in all of its comments.
 
-    What was found before is replaced; comments are kept as they are.
+    What was found before is replaced; comments are kept as they are, and what the person corrected
+    themselves holds.
 
     Args:
         profile: whose comments are read.
@@ -98,13 +100,15 @@ def read_into(
     missing = [name for name in named if name not in there]
     if missing:
         notes = (f"Pictures that are not there were not looked at: {listed(missing)}.", *notes)
-    return replace(
-        profile,
-        liked=found.liked,
-        disliked=found.disliked,
-        mixed=found.mixed,
-        extractor=extractor.name,
-        notes=notes,
+    return corrected(
+        replace(
+            profile,
+            liked=found.liked,
+            disliked=found.disliked,
+            mixed=found.mixed,
+            extractor=extractor.name,
+            notes=notes,
+        )
     )
 
 
