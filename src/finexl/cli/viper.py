@@ -34,10 +34,11 @@ Seed = Annotated[int, typer.Option(min=0, help="Of every draw.")]
 
 def register(root: typer.Typer) -> None:
     """Add the commands to the application."""
-    from finexl.cli import viper_agents, viper_fit, viper_generate, viper_proxy
+    from finexl.cli import viper_agents, viper_fit, viper_generate, viper_proxy, viper_study
 
     if not app.registered_groups:
         app.add_typer(profile_app, name="profile")
+        app.add_typer(viper_study.app, name="study")
         for command in (
             *(viper_generate.generate, viper_fit.rank, viper_fit.verify),
             *(viper_proxy.rate, viper_proxy.train_proxy),
