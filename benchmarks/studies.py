@@ -25,7 +25,9 @@ from finexl.viper.taste import Taste
 
 LETTERS = "xkqmzv"
 """A letter stands where a prompt leaves a color open: the model reads it, and no word of its."""
-OPEN = {shape: f"a {a} {shape} on a {a} background" for shape, a in zip(SHAPES, LETTERS, strict=True)}
+OPEN = {
+    shape: f"a {a} {shape} on a {a} background" for shape, a in zip(SHAPES, LETTERS, strict=True)
+}
 
 
 KNOWN = 9
@@ -60,7 +62,9 @@ def _subject(liked: str, disliked: str, ground: str, other: str) -> Subject:
     rewrites = {
         prompt: f"{_an(liked)} {shape} on a {ground} background" for shape, prompt in OPEN.items()
     }
-    return Subject(f"{liked} on {ground}, no {disliked} on {other}", words, told, rewrites, *examples)
+    return Subject(
+        f"{liked} on {ground}, no {disliked} on {other}", words, told, rewrites, *examples
+    )
 
 
 def draw_known(folder: Path) -> None:
@@ -89,7 +93,9 @@ def main() -> None:
     some = people(asked.half, asked.tastes, asked.seed)
     draw_known(asked.out.parent / "known")
     write_atomic(asked.out, "".join(f"{written(one)}\n" for one in some))
-    write_atomic(asked.out.with_suffix(".prompts.txt"), "".join(f"{one}\n" for one in OPEN.values()))
+    write_atomic(
+        asked.out.with_suffix(".prompts.txt"), "".join(f"{one}\n" for one in OPEN.values())
+    )
 
 
 if __name__ == "__main__":

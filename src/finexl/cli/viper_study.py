@@ -114,7 +114,7 @@ def make(
             if base.notice is not None:
                 say(base.notice)
             sources = from_model(base, people, asked, tests, degree, out, progress)
-            tastes = {one.name: (one.taste.liked, one.taste.disliked) for one in people}
+            tastes: Tastes = {one.name: (one.taste.liked, one.taste.disliked) for one in people}
         else:
             sources, tastes = _folders(pictures or [], plain, people)
             asked = asked or list(next(iter(sources.own.values())))
@@ -279,9 +279,7 @@ def _people(profiles: list[Path] | tuple[Path, ...]) -> list[Subject]:
     return found
 
 
-def _folders(
-    given: list[str], plain: Path | None, people: list[Subject]
-) -> tuple[Sources, Tastes]:
+def _folders(given: list[str], plain: Path | None, people: list[Subject]) -> tuple[Sources, Tastes]:
     from finexl.viper.study.building import from_folders
 
     folders: dict[str, Path] = {}

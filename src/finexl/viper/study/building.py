@@ -153,9 +153,7 @@ def build(
         if absent is not None:
             raise UsageError(f"There is no picture for {name} of the prompt {absent!r}.")
     # a picture of its own for each test, where there are two: one that is seen twice tells whose
-    each = {
-        prompt: len(tests) if prompt in asked else 1 for prompt in (*asked, *more)
-    }
+    each = {prompt: len(tests) if prompt in asked else 1 for prompt in (*asked, *more)}
     spare = {prompt: sources.plain.get(prompt, ())[: SIZE - 1 if prompt in asked else 1]
              for prompt in each}  # fmt: skip
     total = sum(len(sources.own[name][p][:n]) for name in tastes for p, n in each.items())

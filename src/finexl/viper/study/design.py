@@ -225,9 +225,7 @@ def read_study(folder: Path) -> Study:
             raise UsageError(f"{path} is larger than a study can be.")
         text = path.read_bytes()
     except OSError as error:
-        raise UsageError(
-            f"{folder} has no {FILE}; `finexl viper study make` writes it."
-        ) from error
+        raise UsageError(f"{folder} has no {FILE}; `finexl viper study make` writes it.") from error
     try:
         schema = json.loads(text)["schema"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -36,9 +36,7 @@ def encoded(image: Image.Image) -> bytes:
         found.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     elif longer < SMALLEST:
         times = -(-SMALLEST // longer)
-        found = found.resize(
-            (found.width * times, found.height * times), Image.Resampling.NEAREST
-        )
+        found = found.resize((found.width * times, found.height * times), Image.Resampling.NEAREST)
     bare = Image.new("RGB", found.size)
     bare.paste(found)  # pixels alone
     file = BytesIO()

@@ -94,7 +94,7 @@ def percent(value: float) -> str:
 
 def interval(share: Share) -> str:
     """Return a share's interval in percent."""
-    return f"{100 * share.ci[0]:.0f} to {100 * share.ci[1]:.0f}%"
+    return f"{100 * share.ci[0]:.0f}–{100 * share.ci[1]:.0f}%"
 
 
 def _cells(found: Matrix) -> list[tuple[str, list[tuple[str, float, bool]]]]:
@@ -104,7 +104,11 @@ def _cells(found: Matrix) -> list[tuple[str, list[tuple[str, float, bool]]]]:
         (
             name,
             [
-                ("–" if math.isnan(x) else f"{x:.2f}", 0.0 if math.isnan(x) else x / deepest, i == j)
+                (
+                    "–" if math.isnan(x) else f"{x:.2f}",
+                    0.0 if math.isnan(x) else x / deepest,
+                    i == j,
+                )
                 for j, x in enumerate(row)
             ],
         )

@@ -72,4 +72,3 @@ def row(found: Found) -> tuple[str, ...]:
         "" if share.paper is None else percent(share.paper),
         str(share.units),
     )
-

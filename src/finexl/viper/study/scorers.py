@@ -104,7 +104,7 @@ class ByProxy(_ByEncoder):
     @property
     def name(self) -> str:
         """See `Scorer.name`."""
-        return "M, told VP±" if self.words else "M"
+        return "M told VP±" if self.words else "M"
 
     def likes(self, taste: Taste, liked: Array, disliked: Array) -> Rates:
         """See `Scorer.likes`."""

@@ -202,9 +202,7 @@ def measure(
         for (study, k), by_taste in credits.items():
             label = study if study in (PAIR, PROMPT) else f"{study}, top-{k}"
             chance = 0.5 if study in (PAIR, PROMPT) else k / SIZE
-            share = share_of(
-                list(by_taste.values()), chance, published(study, method, name, k)
-            )
+            share = share_of(list(by_taste.values()), chance, published(study, method, name, k))
             found.append(Found(label, method, name, share))
     progress(f"Asking {scorer.name}", plan.people, plan.people)
     return found
