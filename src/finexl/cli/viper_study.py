@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from finexl.cli import viper_simulate
 from finexl.cli.output import DebugOption, JsonOption, check_json, deliver
 from finexl.cli.progress import progress_bars, say
 from finexl.errors import UsageError
@@ -22,27 +23,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DegreeOption = Annotated[
-    float, typer.Option(metavar="B", help="How strongly MODEL is steered, from 0 to 1.")
-]
-StepsOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="The model's denoising steps.")
-]
-GuidanceOption = Annotated[
-    float | None, typer.Option(metavar="G", help="Its classifier-free guidance scale.")
-]
-SizeOption = Annotated[
-    int | None, typer.Option(min=8, metavar="PIXELS", help="Its images' width and height.")
-]
-DeviceOption = Annotated[
-    str | None, typer.Option(metavar="DEVICE", help="Where it computes: cuda, mps, cpu.")
-]
-BatchOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Images that it makes at once.")
-]
 PromptsOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A .txt with one a line, or a .csv/.jsonl.")
 ]
+
+
+for _command in (
+    *(viper_simulate.simulate, viper_simulate.attributes),
+    *(viper_simulate.comments, viper_simulate.diversity),
+):
+    app.command()(_command)
 
 
 @app.command("make")
@@ -79,12 +69,12 @@ def make(
             help="Prompts a test; pictures of up to nine more are examples for M.",
         ),
     ] = 15,
-    degree: DegreeOption = 0.6,
-    steps: StepsOption = None,
-    guidance: GuidanceOption = None,
-    size: SizeOption = None,
-    device: DeviceOption = None,
-    batch: BatchOption = None,
+    degree: viper_simulate.DegreeOption = 0.6,
+    steps: viper_simulate.StepsOption = None,
+    guidance: viper_simulate.GuidanceOption = None,
+    size: viper_simulate.SizeOption = None,
+    device: viper_simulate.DeviceOption = None,
+    batch: viper_simulate.BatchOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of who meets whom, and every order.")] = 0,
     json: JsonOption = None,
     debug: DebugOption = False,
@@ -183,79 +173,6 @@ def analyse(
     if json != "-":
         for sentence in sentences(found):
             typer.echo(sentence)
-
-
-@app.command("simulate")
-def simulate(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="diffusers:…, lora:… or directions:…")
-    ],
-    people: Annotated[
-        Path,
-        typer.Argument(
-            metavar="PEOPLE", help="A folder of agents, or a .jsonl of people with their tastes."
-        ),
-    ],
-    prompts: Annotated[
-        Path, typer.Option(metavar="FILE", help="A .txt with one a line, or a .csv/.jsonl.")
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Pictures and results; continued if begun.")
-    ],
-    count: Annotated[
-        int,
-        typer.Option("--people", min=1, metavar="N", help="People; each has a taste in turn."),
-    ] = 1000,
-    tastes: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Tastes of PEOPLE, the first ones.")
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="viper, prompted or rewritten; may be repeated."),
-    ] = None,
-    scorer: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="proxy, proxy+words, similarity, each with :ENCODER; preference:MODEL; may be "
-            "repeated.",
-        ),
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Pictures a prompt.")] = 3,
-    degree: DegreeOption = 0.6,
-    steps: StepsOption = None,
-    guidance: GuidanceOption = None,
-    size: SizeOption = None,
-    device: DeviceOption = None,
-    batch: BatchOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    json: JsonOption = None,
-    debug: DebugOption = False,
-) -> None:
-    """Ask scorers whose pictures are whose, of people whose tastes are known (Tables 1, 3, 4)."""
-    from finexl.generators import Settings, load_generator
-    from finexl.prompts import read_prompts
-    from finexl.viper.study.gallery import Gallery
-    from finexl.viper.study.people import read_subjects
-    from finexl.viper.study.results import HEADER, row, simulated
-    from finexl.viper.study.simulated import Plan
-
-    del debug  # looked for by `main`, which is where errors end
-    check_json(json)
-    settings = Settings(steps=steps, guidance=guidance, size=size, device=device, batch=batch)
-    plan = Plan(
-        tuple(dict.fromkeys(one.prompt for one in read_prompts(prompts))),
-        seeds,
-        tuple(method or ("viper", "prompted")),
-        count,
-        seed,
-    )
-    subjects = read_subjects(people)[:tastes]
-    gallery = Gallery(out, load_generator(model, settings), degree)
-    with progress_bars(json != "-") as progress:
-        found = simulated(plan, subjects, gallery, scorer or ["proxy", "similarity"], progress)
-    told = {"schema": "finexl.study-results/1", "results": [one.to_dict() for one in found]}
-    deliver(told, json, HEADER, [row(one) for one in found])
 
 
 def _tests(test: str) -> tuple[Test, ...]:

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from finexl.errors import UsageError
+from finexl.images import Picture
 from finexl.viper.agents.agent import Agent
 from finexl.viper.attributes import by_text
 from finexl.viper.extraction.base import Extractor
+from finexl.viper.study.gallery import rows_of
 from finexl.viper.study.lineups import Share, better, share_of
 from finexl.viper.study.painters import Painter
 from finexl.viper.study.published import GROUPS
@@ -77,11 +80,15 @@ def by_groups(
         for number, taste in enumerate(tastes):
             progress(f"Painting: {part}", number, len(tastes))
             images = painter.paint(of_groups(taste, groups), EXAMPLES + QUERIES, seed + number)
-            rows.append(scorer.look(images).astype(np.float64))
+            rows.append(_seen(images, scorer))
         progress(f"Painting: {part}", len(tastes), len(tastes))
         credits = [_told(n, rows, tastes[n], scorer, seed) for n in range(len(tastes))]
         found.append(Left(part, share_of(credits, 0.5, GROUPS[part])))
     return found
+
+
+def _seen(images: Sequence[Image.Image], scorer: Scorer) -> Array:
+    return rows_of([Picture(str(number), one) for number, one in enumerate(images)], scorer)
 
 
 def _told(
@@ -123,6 +130,7 @@ def by_comments(
     scorer: Scorer,
     *,
     counts: Sequence[int] = COUNTS,
+    queries: int = 3,
     seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> list[Left]:
@@ -137,6 +145,7 @@ def by_comments(
         painter: makes the pictures.
         scorer: in people's place.
         counts: comments.
+        queries: pictures of each part that a person is asked about.
         seed: of the orders and the pictures.
         progress: told how many agents are done.
 
@@ -152,8 +161,8 @@ def by_comments(
     for number, agent in enumerate(talkers):
         progress("Reading and painting", number, len(talkers))
         at = seed + 10 * number
-        liked = scorer.look(painter.paint(agent.taste, EXAMPLES, at)).astype(np.float64)
-        plain = scorer.look(painter.paint(nobody, EXAMPLES + QUERIES, at + 1)).astype(np.float64)
+        liked = _seen(painter.paint(agent.taste, EXAMPLES, at), scorer)
+        plain = _seen(painter.paint(nobody, EXAMPLES + queries, at + 1), scorer)
         rates = scorer.likes(agent.taste, liked, plain[:EXAMPLES])
         others = rates(plain[EXAMPLES:])
         said = agent.said()
@@ -163,9 +172,9 @@ def by_comments(
         ]
         for part, taste in zip(parts, [*tastes, agent.taste], strict=True):
             if not taste.heard:
-                credits[part].append([0.5] * QUERIES)  # nothing was read: pictures for nobody
+                credits[part].append([0.5] * queries)  # nothing was read: pictures for nobody
                 continue
-            own = rates(scorer.look(painter.paint(taste, QUERIES, at + 2)).astype(np.float64))
+            own = rates(_seen(painter.paint(taste, queries, at + 2), scorer))
             credits[part].append([better(a, b) for a, b in zip(own, others, strict=True)])
     progress("Reading and painting", len(talkers), len(talkers))
     return [Left(part, share_of(some, 0.5)) for part, some in credits.items()]

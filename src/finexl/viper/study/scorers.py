@@ -21,6 +21,7 @@ from finexl.embedding import space_of
 from finexl.encoders import Encoder, image_rows, load_encoder, text_rows
 from finexl.errors import UsageError
 from finexl.viper.encoding import text_of
+from finexl.viper.proxy.posterior import moderated
 from finexl.viper.proxy.proxy import Proxy
 from finexl.viper.proxy.reference import Reference, built_in
 from finexl.viper.proxy.sight import Wanted, wanted_of
@@ -111,7 +112,14 @@ class ByProxy(_ByEncoder):
         proxy = Proxy.fit(
             liked, disliked, self._wanted(taste), self.encoder, reference=self._reference
         )
-        return lambda rows: np.array([one.probability for one in proxy.rate(rows)])
+
+        def rates(rows: Array) -> Array:
+            # what `rate` says, without the intervals, which take most of its time
+            means, variances = proxy.taste(proxy.sight.features(rows))
+            chances: Array = 0.5 + proxy.weights @ (moderated(means, variances) - 0.5)
+            return chances
+
+        return rates
 
     def follows(self, prompt: str) -> Rates | None:
         """Return None: M is about a person."""

@@ -187,15 +187,14 @@ def measure(
         raise UsageError("Own pictures are told from others': give two tastes at least.")
     near = _near([one.taste for one in tastes])
     found = []
+    eyes: dict[int, Rates] | None = {} if elsewhere else None
     for method in plan.methods:
         credits: Credits = {}
         for person in range(plan.people):
             progress(f"Asking {scorer.name}", person, plan.people)
             own = person % len(tastes)
             rng = np.random.default_rng([plan.seed, person])
-            asked = _Asked(
-                plan, tastes, seen, scorer, seen.own[method], own, near[own], rng, elsewhere
-            )
+            asked = _Asked(plan, tastes, seen, scorer, seen.own[method], own, near[own], rng, eyes)
             for study, scored in asked.all(anybody=method == VIPER):
                 for k, score in zip(TOP, scored, strict=False):
                     credits.setdefault((study, k), {}).setdefault(own, []).append(score)
@@ -222,7 +221,8 @@ class _Asked:
     near: NDArray[np.bool_]
     """Which tastes are too near to be met, (tastes,)."""
     rng: Draws
-    elsewhere: bool
+    elsewhere: dict[int, Rates] | None
+    """Eyes by taste, of those known by other pictures; None: of pictures made for them."""
 
     def __post_init__(self) -> None:
         half = len(self.plan.prompts) // 2
@@ -286,8 +286,11 @@ class _Asked:
     def eyes(self, disliked: Array) -> Rates:
         """Return the person's eyes: own pictures of the known prompts, and so many of these."""
         taste = self.tastes[self.own].taste
-        if self.elsewhere:
-            return self.scorer.likes(taste, *self.seen.elsewhere[self.own])
+        if self.elsewhere is not None:
+            if self.own not in self.elsewhere:
+                pictures = self.seen.elsewhere[self.own]
+                self.elsewhere[self.own] = self.scorer.likes(taste, *pictures)
+            return self.elsewhere[self.own]
         liked = self.made[self.own, self.known].reshape(-1, self.scorer.dim)[:EXAMPLES]
         some = self.rng.permutation(len(disliked))[: len(liked)]
         return self.scorer.likes(taste, liked, disliked[some])
