@@ -45,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study]:
         (folder / "manifest.jsonl").write_text("\n".join(listed))
         folders[name] = folder
     plain = folders.pop(NOBODY)
-    nobodys: Any = {name: ((), ()) for name in NAMES}
+    nobodys: Any = dict.fromkeys(NAMES, ((), ()))
     prompts = [PROMPT, "a second one"]
     study = build(
         root / "study", from_folders(folders, plain), nobodys, prompts, ("none", "others"),

@@ -54,7 +54,7 @@ class Preference:
         direction = self.scale * told_apart(taste, self._words)
         return lambda rows: np.asarray(rows @ direction)
 
-    def follows(self, prompt: str) -> Rates | None:
+    def follows(self, prompt: str) -> Rates:
         """See `Scorer.follows`."""
         direction = self.scale * self._words(prompt)
         return lambda rows: np.asarray(rows @ direction)

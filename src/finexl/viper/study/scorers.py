@@ -157,7 +157,7 @@ class Similarity(_ByEncoder):
         direction = told_apart(taste, self._words)
         return lambda rows: unit_rows(rows) @ direction
 
-    def follows(self, prompt: str) -> Rates | None:
+    def follows(self, prompt: str) -> Rates:
         """See `Scorer.follows`."""
         direction = self._words(prompt)
         return lambda rows: unit_rows(rows) @ direction
