@@ -37,12 +37,19 @@ def simulated(
     """
     chosen = [load_scorer(one) for one in scorers]
     make(plan, tastes, gallery, progress)
-    found = []
+    found: list[Found] = []
     for scorer in chosen:
         seen = look(plan, tastes, gallery, scorer, progress)
         found += measure(plan, tastes, seen, scorer, progress)
+        _keep(plan, tastes, gallery, found)
         if seen.elsewhere and scorer.examples:
             found += measure(plan, tastes, seen, scorer, progress, elsewhere=True)
+            _keep(plan, tastes, gallery, found)
+    return found
+
+
+def _keep(plan: Plan, tastes: Sequence[Subject], gallery: Gallery, found: Sequence[Found]) -> None:
+    """Write down what was found until now."""
     about = {
         "model": gallery.base.name,
         "settings": key_of(gallery.base.digest, repr(plan))[:16],
@@ -56,7 +63,6 @@ def simulated(
     lines = [{"schema": SCHEMA, **about, **one.to_dict()} for one in found]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     write_atomic(gallery.folder / RESULTS, text)
-    return found
 
 
 def row(found: Found) -> tuple[str, ...]:
