@@ -26,7 +26,7 @@ import numpy as np
 from finexl.files import write_atomic
 from finexl.imageset import read_images
 from finexl.personalize import scenes
-from finexl.personalize.scenes import BACKGROUNDS, COLOURS, SHAPES
+from finexl.personalize.scenes import BACKGROUNDS, COLOURS, SHAPES, Scene
 from finexl.viper.agents.tastes import draw_likings
 from finexl.viper.study.gallery import METHODS
 from finexl.viper.study.people import Subject, read_subjects, written
@@ -95,6 +95,7 @@ def judge_all(folder: Path, subjects: Sequence[Subject]) -> None:
     """Print how often each method's pictures show what is liked, what is not, and the prompt."""
     from tiny.judge import judge
 
+    seen: dict[str, Scene] = {}
     shape_of = {prompt: shape for shape, prompt in OPEN.items()}
     print("| pictures | liked color | liked background | disliked | shape of the prompt | n |")
     print("|---|---|---|---|---|---|")
@@ -105,7 +106,10 @@ def judge_all(folder: Path, subjects: Sequence[Subject]) -> None:
             liked, ground = (words.split()[0] for words, _ in one.taste.liked)
             disliked, other = (words.split()[0] for words, _ in one.taste.disliked)
             for picture in read_images(folder / "pictures" / name).pictures:
-                scene = judge(picture.open()).scene
+                digest = picture.digest()
+                if digest not in seen:
+                    seen[digest] = judge(picture.open()).scene
+                scene = seen[digest]
                 tallies.append(
                     (
                         scene.colour == liked,

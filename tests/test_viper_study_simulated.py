@@ -35,9 +35,11 @@ from finexl.viper.study.diversity import diversity, spread
 from finexl.viper.study.gallery import PROMPTED, REWRITTEN, VIPER, Gallery, rows_of
 from finexl.viper.study.painters import DrawnPainter, Kept
 from finexl.viper.study.people import Subject, read_subjects, written
+from finexl.viper.study.plan import Plan, Seen
 from finexl.viper.study.published import GROUPS, published
+from finexl.viper.study.questions import distance
 from finexl.viper.study.scorers import Array, ByProxy, Rates, Similarity, load_scorer
-from finexl.viper.study.simulated import Found, Plan, Seen, distance, measure
+from finexl.viper.study.simulated import Found, measure
 from finexl.viper.taste import Taste
 from tiny_models import save_clip
 

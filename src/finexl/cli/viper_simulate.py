@@ -105,8 +105,8 @@ def simulate(
     from finexl.prompts import read_prompts
     from finexl.viper.study.gallery import Gallery
     from finexl.viper.study.people import read_subjects
+    from finexl.viper.study.plan import Plan
     from finexl.viper.study.results import HEADER, row, simulated
-    from finexl.viper.study.simulated import Plan
 
     del debug  # looked for by `main`, which is where errors end
     check_json(json)

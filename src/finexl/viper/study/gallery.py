@@ -6,7 +6,7 @@ DIR/pictures/METHOD-KEY         steered, or told, to one taste
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ METHODS: Mapping[str, str] = {
 }
 AT_ONCE = 16
 """Pictures that are looked at together."""
-Progress = Any
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass

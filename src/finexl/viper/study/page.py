@@ -80,8 +80,8 @@ def render(study: Study, person: Person, pictures: Mapping[int, bytes]) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Return a name as a part of a file's: letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:60] or "person"
+    """Return a name as a part of a file's: letters of any script, digits and dashes."""
+    return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")[:40] or "person"
 
 
 def _inert(data: Mapping[str, object]) -> str:

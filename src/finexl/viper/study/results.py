@@ -13,9 +13,10 @@ from finexl.cache import key_of
 from finexl.files import write_atomic
 from finexl.viper.study.gallery import METHODS, Gallery, Progress
 from finexl.viper.study.people import Subject
+from finexl.viper.study.plan import Plan
 from finexl.viper.study.report import interval, percent
 from finexl.viper.study.scorers import load_scorer
-from finexl.viper.study.simulated import Found, Plan, look, make, measure
+from finexl.viper.study.simulated import Found, look, make, measure
 
 RESULTS = "results.jsonl"
 SCHEMA = "finexl.study-result/1"
