@@ -29,8 +29,8 @@ Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 EXAMPLES = 9
 """Pictures of each side that a scorer knows a person by."""
-QUERIES = 1
-"""Pictures of theirs that it is asked about."""
+PICTURES = EXAMPLES + 1
+"""Of each person: one is asked about, the others are what they are known by."""
 KEPT: Mapping[str, frozenset[str]] = {
     "no color, no style": frozenset({"other"}),
     "style": frozenset({"other", "style"}),
@@ -79,7 +79,7 @@ def by_groups(
         rows = []
         for number, taste in enumerate(tastes):
             progress(f"Painting: {part}", number, len(tastes))
-            images = painter.paint(of_groups(taste, groups), EXAMPLES + QUERIES, seed + number)
+            images = painter.paint(of_groups(taste, groups), PICTURES, seed + number)
             rows.append(_seen(images, scorer))
         progress(f"Painting: {part}", len(tastes), len(tastes))
         credits = [_told(n, rows, tastes[n], scorer, seed) for n in range(len(tastes))]
@@ -94,16 +94,22 @@ def _seen(images: Sequence[Image.Image], scorer: Scorer) -> Array:
 def _told(
     number: int, rows: Sequence[Array], taste: Taste, scorer: Scorer, seed: int
 ) -> list[float]:
-    """Return whether each query of a person's is above one of somebody else's."""
+    """Return whether each of a person's pictures is above one of somebody else's.
+
+    Each is asked about in turn, and the person known by their others: none is in its own context.
+    """
     rng = np.random.default_rng([seed, number])
-    others = rng.permutation([n for n in range(len(rows)) if n != number])
-    asked = others[: min(QUERIES, len(others) - 1)] if len(others) > 1 else others
-    rest = others[len(asked) :] if len(others) > 1 else others
-    disliked = [rows[rest[i % len(rest)]][i % EXAMPLES] for i in range(EXAMPLES)]
-    rates = scorer.likes(taste, rows[number][:EXAMPLES], np.array(disliked))
-    own = rates(rows[number][EXAMPLES:])
-    theirs = rates(np.array([rows[n][EXAMPLES + i] for i, n in enumerate(asked)]))
-    return [better(a, b) for a, b in zip(own, theirs, strict=False)]
+    others = [n for n in range(len(rows)) if n != number]
+    scored = []
+    for asked in range(PICTURES):
+        order = rng.permutation(others)
+        met, rest = int(order[0]), order[1:] if len(order) > 1 else order
+        liked = np.delete(rows[number], asked, axis=0)
+        # of other pictures than the one that is asked about, where a single person has to serve
+        away = [rows[rest[i % len(rest)]][(asked + 1 + i) % PICTURES] for i in range(EXAMPLES)]
+        rates = scorer.likes(taste, liked, np.array(away))
+        scored.append(better(*rates(np.array([rows[number][asked], rows[met][asked]]))))
+    return scored
 
 
 def of_groups(taste: Taste, groups: frozenset[str]) -> Taste:
