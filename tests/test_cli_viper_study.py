@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import tiny_pipelines
@@ -15,7 +16,9 @@ from finexl.errors import UsageError
 from finexl.viper.agents import make_agents
 from finexl.viper.profile import Preference, Profile, write_profile
 from finexl.viper.study.design import NOBODY, read_study
+from finexl.viper.study.painters import DrawnPainter
 from finexl.viper.study.people import SCHEMA
+from finexl.viper.taste import Taste
 
 SIDE = str(tiny_pipelines.SIDE)
 SMALL = ("--steps", "1", "--size", SIDE, "--device", "cpu", "--guidance", "3", "--batch", "8")
@@ -125,8 +128,13 @@ def test_people_are_simulated_and_what_was_made_is_not_made_again(sd: str) -> No
     assert Path("run/results.jsonl").read_bytes() == before
 
 
-def test_tastes_are_taken_apart_and_comments_are_counted() -> None:
-    make_agents(Path("agents"), 3, 0, pictures=2)
+def test_tastes_are_taken_apart_and_comments_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def paint(painter: DrawnPainter, taste: Taste, count: int, seed: int) -> list[Image.Image]:
+        del painter, seed
+        return [Image.new("RGB", (16, 16), (10 * len(taste.liked) % 256, 90, 90))] * count
+
+    monkeypatch.setattr(DrawnPainter, "paint", paint)  # the commands are tried here alone
+    make_agents(Path("agents"), 2, 0, pictures=1)
     told = json.loads(
         run(
             "attributes",
@@ -145,9 +153,9 @@ def test_tastes_are_taken_apart_and_comments_are_counted() -> None:
         "no color, no style", "style", "color", "both",
     ]  # fmt: skip
     assert [one["paper"] for one in told["results"]] == [0.716, 0.788, 0.831, 0.914]
-    assert all(one["units"] == 3 and 0 <= one["value"] <= 1 for one in told["results"])
+    assert all(one["units"] == 2 and 0 <= one["value"] <= 1 for one in told["results"])
     told = json.loads(
-        run("comments", "agents", "--out", "kept", "--size", "32", "--count", "1", "--extractor",
+        run("comments", "agents", "--out", "kept", "--size", "16", "--count", "1", "--extractor",
             "truth", "--scorer", "similarity", "--json", "-")
     )  # fmt: skip
     assert [one["kept"] for one in told["results"]] == ["1 comment", "all attributes"]
