@@ -39,12 +39,14 @@ def register(root: typer.Typer) -> None:
         viper_fit,
         viper_generate,
         viper_proxy,
+        viper_study,
         viper_training,
         viper_tune,
     )
 
     if not app.registered_groups:
         app.add_typer(profile_app, name="profile")
+        app.add_typer(viper_study.app, name="study")
         for command in (
             *(viper_generate.generate, viper_fit.rank, viper_fit.verify),
             *(viper_tune.invert, viper_tune.search, viper_tune.reward),

@@ -109,6 +109,12 @@ class TwoTowers(TorchEncoder):
 
         return self._rows(texts, TEXT_BATCH, prepare, "get_text_features")
 
+    @property
+    def logit_scale(self) -> float | None:
+        """What the model multiplies cosines with; None where it was trained without."""
+        logarithm = getattr(self._model, "logit_scale", None)
+        return None if logarithm is None else float(logarithm.detach().float().exp())
+
     def _rows(
         self, items: Sequence[Any], at_once: int, prepare: Callable[[Any], Any], tower: str
     ) -> NDArray[np.float32]:

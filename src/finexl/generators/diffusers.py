@@ -16,7 +16,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
@@ -196,6 +196,13 @@ class Pipeline:
             _made(np.asarray(image), bool(flag))
             for image, flag in zip(images, flagged, strict=True)
         ]
+
+    def against(self, negative: str | None) -> Pipeline:
+        """Return the same model with another negative prompt; what is opened is shared."""
+        other = replace(self, settings=replace(self.settings, negative=negative))
+        vars(other)["opened"] = self.opened  # the cached property's place
+        other._changed = self._changed
+        return other
 
     def arguments(self, pipeline: Any, count: int) -> dict[str, Any]:
         """Return what the pipeline is called with, beside prompts and noise."""
