@@ -156,7 +156,7 @@ def verify(
         }
         run = Run.create(folder / f"run-{degree:g}", absolute(asked))
         explained, _ = explain_asked(run, asked, progress)
-        found.append(_verified(degree, explained, viper.taste, seed))
+        found.append(verified(degree, explained, viper.taste, seed))
         done(found[-1])
     return Verification(viper.called, viper.base.name, tuple(found))
 
@@ -176,7 +176,15 @@ def read_degrees(text: str) -> tuple[float, ...]:
     return found
 
 
-def _verified(degree: float, explained: Explained, taste: Taste, seed: int) -> Verified:
+def verified(degree: float, explained: Explained, taste: Taste, seed: int) -> Verified:
+    """Return what an explained change did of what a taste asks for.
+
+    Args:
+        degree: what it was steered by.
+        explained: the steered images against the plain ones; the taste's words among its concepts.
+        taste: what was asked for.
+        seed: of the statistics.
+    """
     explanation = explained.explanation
     attributes = movements(explained, taste, seed)
     detected = explanation.divergence.detected
