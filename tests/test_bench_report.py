@@ -7,6 +7,7 @@ import math
 import random
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from finexl.bench.measures import better_of
 from finexl.bench.report import chance, curves, plots
-from finexl.bench.report.blocks import better_of
 from finexl.bench.report.findings import Findings, read_findings
 from finexl.bench.report.html import render_html
 from finexl.bench.report.markdown import BEGIN, END, placed, render_markdown
@@ -86,9 +87,10 @@ THREE = (
 
 def test_a_cell_is_the_mean_over_trials_of_the_means_over_seeds() -> None:
     block = only_block(summary(*THREE))
-    # FineXL: trials 0.4 and 1.0; half an interval of two is t(0.975, 1) · sd / √2 = 12.706 · 0.3
-    assert cell(block, "FineXL") == ("0.70", "−3.11 to 4.51", "−53 %")
-    assert cell(block, "VisDiff") == ("1.50", "−4.85 to 7.85", "")
+    # FineXL: trials 0.4 and 1.0; half an interval of two is t(0.975, 1) · sd / √2 = 12.706 · 0.3,
+    # and no rank error is below 0
+    assert cell(block, "FineXL") == ("0.70", "0.00 to 4.51", "−53 %")
+    assert cell(block, "VisDiff") == ("1.50", "0.00 to 7.85", "")
     # one trial of two: shown, and compared with nothing
     assert cell(block, "FineXL (paper)") == ("3.00", "", "")
     assert cell(block, "trials, seeds") == ("1 to 2, 1 to 2", "", "")
@@ -147,6 +149,8 @@ def test_chance_lines_stand_below_the_methods() -> None:
     assert cell(block, "chance: a constant answer")[0] == "2.50"
     assert cell(block, "chance: a random order")[0] == "3.30"
     assert block.against[0].chance == "2.50 / 3.30"
+    found = only_block(summary(*(replace(r, measure="rank error by what is found") for r in THREE)))
+    assert found.against[0].chance == "2.50 / 3.30"
     six = {"levels": [[1, 1], [1, 2], [1, 3], [2, 1], [2, 2], [3, 1]]}
     two = only_block(summary(result("FineXL", 1.0, measure="coordinate accuracy", details=six)))
     assert cell(two, "chance: one of the coordinates")[0] == "0.17"
@@ -267,7 +271,7 @@ def test_no_results_are_a_page_that_says_so() -> None:
 
 def test_the_markdown_table_has_the_numbers() -> None:
     text = render_markdown(summary(*THREE))
-    assert "| FineXL | **0.70** (−3.11 to 4.51), error −53 % |" in text
+    assert "| FineXL | **0.70** (0.00 to 4.51), error −53 % |" in text
     assert "| *chance: a random order* | 3.30 |" in text
     assert "**FineXL is better than every baseline in the one column.**" in text
     assert text.index("```sh\nfinexl bench run one-aspect") < text.index("| FineXL |")
@@ -491,7 +495,7 @@ def test_a_curve_has_a_line_for_what_else_the_rows_are() -> None:
     ]
     low, high = curve.series[0].points
     assert (low.x, high.x) == (3, 97)
-    assert low.ci == (low.y, low.y)  # both trials are alike
+    assert low.ci is None  # both trials are alike
     ticks = {float(label): y for y, label in curve.y_ticks}
     assert low.y == pytest.approx(ticks[0.2])
     assert not curve.logarithmic

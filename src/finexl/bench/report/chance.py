@@ -35,9 +35,10 @@ def _coordinates(result: Result) -> Mapping[str, float]:
 OF: Mapping[str, Callable[[Result], Mapping[str, float]]] = MappingProxyType(
     {"rank error": _ranks, "coordinate accuracy": _coordinates}
 )
+"""By how a measure's name begins: "rank error by what is found" has the chance of a rank error."""
 
 
 def chances(results: Sequence[Result]) -> dict[str, float]:
     """Return the chance lines of one measure on one column; none where trials differ in it."""
-    found = [OF[result.measure](result) for result in results if result.measure in OF]
+    found = [of(r) for r in results for name, of in OF.items() if r.measure.startswith(name)]
     return dict(found[0]) if found and all(one == found[0] for one in found) else {}
