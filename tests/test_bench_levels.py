@@ -32,7 +32,7 @@ from finexl.bench.experiments.levels import evenly, one_aspect, parts_of, severa
 from finexl.bench.experiments.mixed import mixed
 from finexl.bench.experiments.readers import BY_NAME, ByFound, ByScores, Length, Reading, Shared
 from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
-from finexl.bench.experiments.setup import Given, Setup
+from finexl.bench.experiments.setup import Given, Setup, from_sets, words_of
 from finexl.bench.experiments.trials import Model, Plan, Trial, embedded, plans_of
 from finexl.bench.methods import Array, Case, Told
 from finexl.bench.results import Result, Results, cells, read_results
@@ -345,6 +345,53 @@ def test_other_pictures_are_other_settings(tmp_path: Path) -> None:
     first = setup(1, "a").settings
     assert first == setup(1, "a").settings
     assert len({first, setup(2, "a").settings, setup(1, "b").settings}) == 3
+
+
+def test_a_family_added_later_leaves_what_others_found(tmp_path: Path) -> None:
+    def family(name: str, *reds: int) -> Path:
+        folder = tmp_path / name
+        for which, red in enumerate(reds):
+            (folder / f"at{which}").mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 4), (red, 0, 0)).save(folder / f"at{which}" / "a.png")
+        lines = [f"vivid,{which},at0,at{which}" for which in range(1, len(reds))]
+        (folder / "truth.csv").write_text(
+            "\n".join(["description,level,base,personalized", *lines])
+        )
+        return folder
+
+    photographs = ImageSet("p", "images", (Picture("a", Image.new("RGB", (4, 4))),))
+
+    def setup(*sets: Path) -> Setup:
+        reading = Reading(READING.measure, words_of(sets))
+        given = Given(photographs, sets)
+        return Setup(FakeEncoder(), reading, LexicalGrader(), given, {}, Results(None))
+
+    one, other = family("one", 0, 1, 2), family("other", 0, 3)
+    alone, both = setup(one), setup(one, other)
+    assert alone.settings_of("one") == both.settings_of("one")
+    assert alone.settings_of("operators") == both.settings_of("operators")
+    four = [both.settings_of(name) for name in ("one", "other", "operators")]
+    assert len({*four}) == 3
+    assert len({settings.split()[0] for settings in four}) == 1  # which share a table
+    assert alone.settings != both.settings
+    # one level alone is no ladder, and can be mixed
+    assert {name: len(plans) for name, plans in from_sets(both, 1).items()} == {
+        "one": 1,
+        "other": 0,
+    }
+    assert [len(plans) for plans in from_sets(both, 1, least=1).values()] == [1, 1]
+
+
+def test_photographs_and_groups_are_taken_evenly_and_by_the_seed() -> None:
+    assert [p.key for p in families.evenly_of(PICTURED, 4).pictures] == ["0", "4", "7", "11"]
+    assert families.evenly_of(PICTURED, 40) == PICTURED
+    plans = [ladder(2) for _ in range(5)]
+    every = families.some_of(plans, 2, 100, seed=0)
+    assert len(every) == 10
+    three = families.some_of(plans, 2, 3, seed=0)
+    assert three == families.some_of(plans, 2, 3, seed=0)
+    assert all(group in every for group in three)
+    assert families.some_of(plans[:1], 2, 3, seed=0) == []
 
 
 def test_every_experiment_has_its_parameters() -> None:
