@@ -43,10 +43,9 @@ def one_aspect(setup: Setup) -> None:
     """Tables 1, 2, 4, 5, 6: the levels of one aspect."""
     p = setup.parameters
     chosen = _operators(p["operators"])
+    few = families.evenly_of(setup.given.photographs, p["photographs"])
     plans = {
-        families.OPERATED: families.ladders(
-            setup.given.photographs, chosen, p["levels"], setup.encoder
-        ),
+        families.OPERATED: families.ladders(few, chosen, p["levels"], setup.encoder),
         **from_sets(setup, 1),
     }
     rows = [*readers(setup), *by_what_is_found(setup)]
