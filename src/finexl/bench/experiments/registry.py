@@ -74,9 +74,9 @@ def several_aspects(setup: Setup) -> None:
         for family, plans in from_sets(setup, size).items():
             trained.setdefault(family, []).extend(plans)
     rows = [*readers(setup), *jointly()]
-    _score(levels.several_aspects, setup, {families.OPERATED: composed}, rows, p["images"])
     for group in (mixtures, trained):
         _score(levels.several_aspects, setup, group, rows, p["mixed"])
+    _score(levels.several_aspects, setup, {families.OPERATED: composed}, rows, p["images"])
 
 
 def _score(

@@ -22,7 +22,7 @@ from finexl.operators import OPERATORS
 
 FORMAT = "2"
 """Part of every result's settings: raised when code that decides values changes."""
-DECISIVE = ("images", "mixed", "draws", "rounds", "at_once", "pictures", "concepts")
+DECISIVE = ("images", "photographs", "mixed", "draws", "rounds", "at_once", "pictures", "concepts")
 """Parameters that change a value without naming its row, column, trial or seed."""
 Progress = Callable[[str, int, int], None]
 Some = TypeVar("Some")
