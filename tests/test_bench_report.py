@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -17,8 +18,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from finexl.bench.measures import better_of
+from finexl.bench.measures import better_of, range_of
 from finexl.bench.report import chance, curves, plots
+from finexl.bench.report.chance import at_random_named
 from finexl.bench.report.findings import Findings, read_findings
 from finexl.bench.report.html import render_html
 from finexl.bench.report.markdown import BEGIN, END, placed, render_markdown
@@ -156,6 +158,20 @@ def test_chance_lines_stand_below_the_methods() -> None:
     assert cell(two, "chance: one of the coordinates")[0] == "0.17"
 
 
+@pytest.mark.parametrize(("k", "expected"), [(1, 1.0), (2, (1 + 1 / 3) / 2), (3, 10 / 27)])
+def test_rays_named_at_random_are_right_as_often_as_counted_by_hand(
+    k: int, expected: float
+) -> None:
+    # three aspects: the order itself, 3 exchanges that leave 1 in 3, 2 rotations that leave 1 in 9
+    grid = [list(map(float, at)) for at in itertools.product((1, 2, 3), repeat=k)]
+    assert at_random_named(grid) == pytest.approx(expected)
+    read = result("FineXL", 1.0, measure="coordinate accuracy of models read jointly",
+                  details={"levels": grid})  # fmt: skip
+    block = only_block(summary(read))
+    assert cell(block, "chance: right rays, named at random")[0] == f"{expected:.2f}"
+    assert cell(block, "chance: one of the coordinates")[0] == f"{3.0**-k:.2f}"
+
+
 def test_what_is_no_list_of_levels_has_no_chance_line() -> None:
     for levels in (None, "abc", [1, "x"], [], [1.0], [1, 1, 2], {"a": 1}):
         block = only_block(summary(result("FineXL", 1.0, details={"levels": levels})))
@@ -226,6 +242,14 @@ def test_where_no_command_was_recorded_that_is_said() -> None:
 )  # fmt: skip
 def test_a_measure_says_which_way_it_is_better(measure: str, better: str) -> None:
     assert better_of(measure) == better
+
+
+def test_a_measure_says_where_its_values_end() -> None:
+    shares = ("coordinate accuracy of models read jointly", "same style", "hit@3")
+    assert {range_of(measure) for measure in shares} == {(0.0, 1.0)}
+    assert range_of("rank error, by effect") == range_of("false aspects") == (0.0, math.inf)
+    assert range_of("alignment with the models") == (-1.0, 1.0)
+    assert range_of("something new") == (-math.inf, math.inf)
 
 
 def test_natural_order_counts() -> None:
