@@ -137,6 +137,7 @@ class Cell:
     over: frozenset[str]
     """Which trials."""
     seeds: int
+    """How many each of them has at least."""
 
     @property
     def trials(self) -> int:
@@ -157,7 +158,7 @@ def cells(results: Sequence[Result]) -> dict[tuple[str, str], Cell]:
                 range_of(next(iter(named.values()))[0].measure),
             ),
             frozenset(named),
-            len({r.seed for some in named.values() for r in some}),
+            min(len({r.seed for r in some}) for some in named.values()),
         )
         for place, named in trials.items()
     }
