@@ -119,7 +119,7 @@ def fit(
     *,
     seed: int,
 ) -> Fitted:
-    """Decompose a sample's V_div as `analyse` does: the same scores, without intervals and tests."""
+    """Decompose a sample's V_div as `analyse` does, with the same scores; nothing is tested."""
     if np.linalg.norm(sample.mean) <= IDENTICAL * frame.scale:
         return Fitted(None, sample.through(frame.subspace.matrix).mean, (), np.zeros(0))
     found = _decompose(sample, F, distractors, concepts, frame, decomposition, seed)
