@@ -20,7 +20,7 @@ from finexl.bench.baselines.gsclip import GSCLIP, PLAIN, RULE, select
 from finexl.bench.baselines.naive import ASPECTS, LARGEST, PAIRS, Naive, read_aspects
 from finexl.bench.baselines.random import Random
 from finexl.bench.baselines.visdiff import TILE, VisDiff, auroc, grid, welch
-from finexl.bench.baselines.wording import NOTHING
+from finexl.bench.baselines.wording import NOTHING, say
 from finexl.bench.baselines.zeroshot import cosines, unit_texts
 from finexl.bench.methods import Case, Method
 from finexl.encoders import Encoder
@@ -465,7 +465,10 @@ def test_finexl_tells_what_the_pipeline_explains(
     )
     expected = {a.concept: a.score for a in (*explained.aspects, *explained.less)}
     assert told.scores == pytest.approx(expected, rel=1e-6)
-    assert told.text == " ".join(explained.sentences)
+    assert told.text == say(
+        [aspect.concept for aspect in explained.aspects],
+        [aspect.concept for aspect in explained.less],
+    )
     assert told.scores["film grain"] == max(told.scores.values()) > 0
     if decomposition != "paper":  # which takes a neighbour of the weaker one
         assert told.scores["blurry"] > 0

@@ -6,6 +6,7 @@ import itertools
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,13 +19,26 @@ from finexl import cli
 from finexl.bench.baselines.grading import LexicalGrader
 from finexl.bench.data.graded import Aspect, Graded
 from finexl.bench.experiments import families
+from finexl.bench.experiments.joint import (
+    Fitted,
+    Unmixed,
+    UnmixedByTruth,
+    in_plane,
+    rays_of,
+    refined,
+    weights_in_plane,
+)
 from finexl.bench.experiments.levels import evenly, one_aspect, parts_of, several_aspects
-from finexl.bench.experiments.readers import ByFound, ByScores, Reading, Shared, weights_in_plane
-from finexl.bench.experiments.registry import EXPERIMENTS, Given, Setup, parameters_of
+from finexl.bench.experiments.mixed import mixed
+from finexl.bench.experiments.readers import BY_NAME, ByFound, ByScores, Length, Reading, Shared
+from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
+from finexl.bench.experiments.setup import Given, Setup, from_sets, words_of
 from finexl.bench.experiments.trials import Model, Plan, Trial, embedded, plans_of
 from finexl.bench.methods import Array, Case, Told
 from finexl.bench.results import Result, Results, cells, read_results
+from finexl.bench.scoring import coordinate_accuracy, ranks_of
 from finexl.bench.tables import Table
+from finexl.core.orthogonality import unit_rows
 from finexl.errors import UsageError
 from finexl.images import Picture
 from finexl.imageset import ImageSet, embeddings_from
@@ -38,7 +52,7 @@ READING = Reading(Measure(FakeEncoder(), "subspace", (), 0), ())
 class Planted:
     """A reader that knows the truth, but for an error that is planted."""
 
-    asked: ClassVar[bool] = True
+    kind: ClassVar[str] = BY_NAME
 
     def __init__(self, name: str, swap: bool = False) -> None:
         self.name, self.swap, self.reads = name, swap, 0
@@ -134,8 +148,8 @@ def test_two_aspects_are_scored_on_the_six_mixtures_and_on_all() -> None:
         ("wrong", "world, 2 aspects, the six mixtures"): pytest.approx(4 / 6),
         ("wrong", "world, 2 aspects, 3 x 3"): pytest.approx(7 / 9),
     }
-    assert [name for name, _ in parts_of(grid(3))] == ["3 aspects, 3 x 3 x 3"]
-    assert [name for name, _ in parts_of(grid(4))] == ["4 aspects"]
+    names = [[name for name, _ in parts_of(ranks_of(grid(k).coordinates))] for k in (3, 4)]
+    assert names == [["3 aspects, 3 x 3 x 3"], ["4 aspects"]]
 
 
 def test_seeds_of_one_trial_are_one_trial() -> None:
@@ -172,6 +186,68 @@ def test_within_their_plane_models_have_one_solution() -> None:
     assert weights_in_plane(W @ D, D + off) == pytest.approx(W)
     alone = weights_in_plane(W[:, :1] @ D[:1], (D + off)[:1])
     assert np.corrcoef(alone[:, 0], W[:, 0])[0, 1] == pytest.approx(1)
+
+
+def cone(k: int, noise: float, coordinates: Array | None = None) -> tuple[Trial, Array]:
+    """Models of a grid of levels on k random directions, which no word is like."""
+    rng = np.random.default_rng(k)
+    D = rng.normal(size=(k, 30))
+    at = grid(k).coordinates if coordinates is None else coordinates
+    V = at @ D + noise * rng.normal(size=(len(at), 30))
+    return replace(grid(k), models=tuple(model({}, np.tile(v, (2, 1))) for v in V)), D
+
+
+@pytest.mark.parametrize(("k", "noise"), [(2, 0.0), (3, 0.0), (4, 0.0), (2, 0.4), (3, 0.4)])
+def test_rays_are_found_without_words_or_levels(k: int, noise: float) -> None:
+    trial, D = cone(k, noise)
+    levels = grid(k).coordinates.astype(int)
+    X, P = in_plane(np.array([one.rows[0] for one in trial.models]), k)
+    rays = rays_of(X, levels)
+    likeness = unit_rows(rays) @ unit_rows(D @ P.T).T
+    named = likeness.argmax(axis=0)
+    assert sorted(named) == list(range(k))
+    assert likeness.max(axis=0) == pytest.approx(np.ones(k), abs=0.2 if noise else 1e-9)
+    assert coordinate_accuracy(refined(X, rays[named], levels), levels) == 1.0
+    swapped = refined(X, rays[named[::-1]], levels)
+    assert coordinate_accuracy(swapped, levels) < 0.5  # rays taken for each other
+
+
+def test_the_six_mixtures_suffice_to_find_two_rays() -> None:
+    six = np.array([(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1)])
+    trial, D = cone(2, 0.0, six)
+    X, P = in_plane(np.array([one.rows[0] for one in trial.models]), 2)
+    likeness = np.abs(unit_rows(rays_of(X, six)) @ unit_rows(D @ P.T).T)
+    assert likeness.max(axis=0) == pytest.approx([1, 1])
+
+
+def test_models_without_any_divergence_have_no_rays() -> None:
+    assert rays_of(np.zeros((9, 2)), grid(2).coordinates.astype(int)).tolist() == [[0, 0], [0, 0]]
+
+
+def test_words_name_rays_and_no_more() -> None:
+    encoder = FakeEncoder()
+    measure = Measure(encoder, "subspace", (), 0)
+    names = ("vivid", "grainy")
+    F = unit_rows(measure.vectors(names).vectors)
+    # what the models have is half a word and half something else, each with some of the other
+    D = np.array([F[0] + 0.6 * F[1], F[1] + 0.6 * F[0]])
+    at = np.array(list(itertools.product((1, 2, 3), repeat=2)))
+    models = tuple(model(dict(zip(names, map(float, x), strict=True)), np.tile(x @ D, (3, 1)))
+                   for x in at)  # fmt: skip
+    trial, reading = Trial("w", names, models), Reading(measure, ())
+    assert coordinate_accuracy(Shared().read(trial, reading), at) < 1  # each bleeds into the other
+    for reader in (Unmixed(), UnmixedByTruth(), Fitted()):
+        assert coordinate_accuracy(reader.read(trial, reading), at) == 1.0
+    turned = replace(trial, aspects=names[::-1])
+    assert coordinate_accuracy(Unmixed().read(turned, reading), at[:, ::-1]) == 1.0
+
+
+def test_models_are_ranked_by_their_divergence_alone() -> None:
+    measure = Measure(FakeEncoder(), "subspace", (), 0)
+    v = measure.vectors(["vivid"]).vectors[0]
+    models = tuple(model({"x": i}, np.tile(s * v, (2, 1))) for i, s in enumerate((0.5, -2.0, 1.0)))
+    lengths = Length().read(Trial("w", ("x",), models), Reading(measure, ()))[:, 0]
+    assert lengths == pytest.approx(lengths[2] * np.array([0.5, 2.0, 1.0]))
 
 
 def test_ours_reads_planted_concepts() -> None:
@@ -233,7 +309,7 @@ def test_mixtures_hold_their_parts() -> None:
         made = Model({name: 1.0}, PICTURED, PICTURED, base, base + value)
         return Plan("f", name, lambda: Trial("f", (name,), (made,)))
 
-    plan = families.mixed("f", [full("a", 1.0), full("b", 10.0)], 3)
+    plan = mixed("f", [full("a", 1.0), full("b", 10.0)], 3)
     trial = plan.make()
     assert (plan.family, plan.name, len(trial.models)) == ("f mixed", "a + b", 9)
     for one in trial.models:
@@ -241,6 +317,13 @@ def test_mixtures_hold_their_parts() -> None:
         # of 12 pictures in 6 parts, 2 a level; the rest is the base's
         assert (found == 1).sum() == 2 * one.levels["a"]
         assert (found == 10).sum() == 2 * one.levels["b"]
+    again = trial.some(6, seed=1)
+    assert [(one.rows[:, 0] == 1).sum() for one in again.models] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert [(one.rows[:, 0] == 10).sum() for one in again.models] == [1, 2, 3] * 3
+    dealt = {tuple(trial.some(None, seed).models[0].rows[:, 0]) for seed in range(5)}
+    assert len(dealt) == 5
+    with pytest.raises(UsageError, match="5 pictures are fewer than the 6 parts"):
+        trial.some(5, 0)
     low, high = trial.models[0].rows[:, 0], trial.models[-1].rows[:, 0]
     assert (high[low > 0] == low[low > 0]).all()  # more are added, none is taken away
 
@@ -262,6 +345,53 @@ def test_other_pictures_are_other_settings(tmp_path: Path) -> None:
     first = setup(1, "a").settings
     assert first == setup(1, "a").settings
     assert len({first, setup(2, "a").settings, setup(1, "b").settings}) == 3
+
+
+def test_a_family_added_later_leaves_what_others_found(tmp_path: Path) -> None:
+    def family(name: str, *reds: int) -> Path:
+        folder = tmp_path / name
+        for which, red in enumerate(reds):
+            (folder / f"at{which}").mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 4), (red, 0, 0)).save(folder / f"at{which}" / "a.png")
+        lines = [f"vivid,{which},at0,at{which}" for which in range(1, len(reds))]
+        (folder / "truth.csv").write_text(
+            "\n".join(["description,level,base,personalized", *lines])
+        )
+        return folder
+
+    photographs = ImageSet("p", "images", (Picture("a", Image.new("RGB", (4, 4))),))
+
+    def setup(*sets: Path) -> Setup:
+        reading = Reading(READING.measure, words_of(sets))
+        given = Given(photographs, sets)
+        return Setup(FakeEncoder(), reading, LexicalGrader(), given, {}, Results(None))
+
+    one, other = family("one", 0, 1, 2), family("other", 0, 3)
+    alone, both = setup(one), setup(one, other)
+    assert alone.settings_of("one") == both.settings_of("one")
+    assert alone.settings_of("operators") == both.settings_of("operators")
+    four = [both.settings_of(name) for name in ("one", "other", "operators")]
+    assert len({*four}) == 3
+    assert len({settings.split()[0] for settings in four}) == 1  # which share a table
+    assert alone.settings != both.settings
+    # one level alone is no ladder, and can be mixed
+    assert {name: len(plans) for name, plans in from_sets(both, 1).items()} == {
+        "one": 1,
+        "other": 0,
+    }
+    assert [len(plans) for plans in from_sets(both, 1, least=1).values()] == [1, 1]
+
+
+def test_photographs_and_groups_are_taken_evenly_and_by_the_seed() -> None:
+    assert [p.key for p in families.evenly_of(PICTURED, 4).pictures] == ["0", "4", "7", "11"]
+    assert families.evenly_of(PICTURED, 40) == PICTURED
+    plans = [ladder(2) for _ in range(5)]
+    every = families.some_of(plans, 2, 100, seed=0)
+    assert len(every) == 10
+    three = families.some_of(plans, 2, 3, seed=0)
+    assert three == families.some_of(plans, 2, 3, seed=0)
+    assert all(group in every for group in three)
+    assert families.some_of(plans[:1], 2, 3, seed=0) == []
 
 
 def test_every_experiment_has_its_parameters() -> None:

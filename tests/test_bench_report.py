@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from finexl.bench.measures import better_of, range_of
 from finexl.bench.report import chance, curves, plots
-from finexl.bench.report.blocks import better_of
+from finexl.bench.report.chance import at_random_named
 from finexl.bench.report.findings import Findings, read_findings
 from finexl.bench.report.html import render_html
 from finexl.bench.report.markdown import BEGIN, END, placed, render_markdown
@@ -86,12 +89,13 @@ THREE = (
 
 def test_a_cell_is_the_mean_over_trials_of_the_means_over_seeds() -> None:
     block = only_block(summary(*THREE))
-    # FineXL: trials 0.4 and 1.0; half an interval of two is t(0.975, 1) · sd / √2 = 12.706 · 0.3
-    assert cell(block, "FineXL") == ("0.70", "−3.11 to 4.51", "−53 %")
-    assert cell(block, "VisDiff") == ("1.50", "−4.85 to 7.85", "")
+    # FineXL: trials 0.4 and 1.0; half an interval of two is t(0.975, 1) · sd / √2 = 12.706 · 0.3,
+    # and no rank error is below 0
+    assert cell(block, "FineXL") == ("0.70", "0.00 to 4.51", "−53 %")
+    assert cell(block, "VisDiff") == ("1.50", "0.00 to 7.85", "")
     # one trial of two: shown, and compared with nothing
     assert cell(block, "FineXL (paper)") == ("3.00", "", "")
-    assert cell(block, "trials, seeds") == ("1 to 2, 1 to 2", "", "")
+    assert cell(block, "trials, seeds") == ("1 to 2, 1", "", "")  # FineXL has b with one seed
     (against,) = block.against
     assert (against.ours.value, against.baseline, against.theirs.value) == (
         "0.70",
@@ -147,9 +151,25 @@ def test_chance_lines_stand_below_the_methods() -> None:
     assert cell(block, "chance: a constant answer")[0] == "2.50"
     assert cell(block, "chance: a random order")[0] == "3.30"
     assert block.against[0].chance == "2.50 / 3.30"
+    found = only_block(summary(*(replace(r, measure="rank error by what is found") for r in THREE)))
+    assert found.against[0].chance == "2.50 / 3.30"
     six = {"levels": [[1, 1], [1, 2], [1, 3], [2, 1], [2, 2], [3, 1]]}
     two = only_block(summary(result("FineXL", 1.0, measure="coordinate accuracy", details=six)))
     assert cell(two, "chance: one of the coordinates")[0] == "0.17"
+
+
+@pytest.mark.parametrize(("k", "expected"), [(1, 1.0), (2, (1 + 1 / 3) / 2), (3, 10 / 27)])
+def test_rays_named_at_random_are_right_as_often_as_counted_by_hand(
+    k: int, expected: float
+) -> None:
+    # three aspects: the order itself, 3 exchanges that leave 1 in 3, 2 rotations that leave 1 in 9
+    grid = [list(map(float, at)) for at in itertools.product((1, 2, 3), repeat=k)]
+    assert at_random_named(grid) == pytest.approx(expected)
+    read = result("FineXL", 1.0, measure="coordinate accuracy of models read jointly",
+                  details={"levels": grid})  # fmt: skip
+    block = only_block(summary(read))
+    assert cell(block, "chance: right rays, named at random")[0] == f"{expected:.2f}"
+    assert cell(block, "chance: one of the coordinates")[0] == f"{3.0**-k:.2f}"
 
 
 def test_what_is_no_list_of_levels_has_no_chance_line() -> None:
@@ -224,6 +244,14 @@ def test_a_measure_says_which_way_it_is_better(measure: str, better: str) -> Non
     assert better_of(measure) == better
 
 
+def test_a_measure_says_where_its_values_end() -> None:
+    shares = ("coordinate accuracy of models read jointly", "same style", "hit@3")
+    assert {range_of(measure) for measure in shares} == {(0.0, 1.0)}
+    assert range_of("rank error, by effect") == range_of("false aspects") == (0.0, math.inf)
+    assert range_of("alignment with the models") == (-1.0, 1.0)
+    assert range_of("something new") == (-math.inf, math.inf)
+
+
 def test_natural_order_counts() -> None:
     names = ["n = 100", "n = 25", "²", "n = 9", "0.5", "0.25"]
     assert sorted(names, key=natural) == ["0.25", "0.5", "n = 9", "n = 25", "n = 100", "²"]
@@ -267,7 +295,7 @@ def test_no_results_are_a_page_that_says_so() -> None:
 
 def test_the_markdown_table_has_the_numbers() -> None:
     text = render_markdown(summary(*THREE))
-    assert "| FineXL | **0.70** (−3.11 to 4.51), error −53 % |" in text
+    assert "| FineXL | **0.70** (0.00 to 4.51), error −53 % |" in text
     assert "| *chance: a random order* | 3.30 |" in text
     assert "**FineXL is better than every baseline in the one column.**" in text
     assert text.index("```sh\nfinexl bench run one-aspect") < text.index("| FineXL |")
@@ -491,7 +519,7 @@ def test_a_curve_has_a_line_for_what_else_the_rows_are() -> None:
     ]
     low, high = curve.series[0].points
     assert (low.x, high.x) == (3, 97)
-    assert low.ci == (low.y, low.y)  # both trials are alike
+    assert low.ci is None  # both trials are alike
     ticks = {float(label): y for y, label in curve.y_ticks}
     assert low.y == pytest.approx(ticks[0.2])
     assert not curve.logarithmic

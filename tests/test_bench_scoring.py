@@ -63,5 +63,9 @@ def test_the_interval_is_students() -> None:
     assert found.value == pytest.approx(0.5)
     assert found.n == 4
     assert mean_of([1.0]).ci is None
+    assert mean_of([0.9, 0.9, 0.9]).ci is None  # which says nothing of others
+    shares = mean_of([1.0, 1.0, 0.7], (0.0, 1.0))
+    low = stats.t.interval(0.95, 2, 0.9, stats.sem([1.0, 1.0, 0.7]))[0]
+    assert shares.ci == pytest.approx((low, 1.0))
     with pytest.raises(ValueError, match="at least one trial"):
         mean_of([])

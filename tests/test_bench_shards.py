@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from finexl.bench.data.operated import photographs
-from finexl.bench.experiments.registry import EXPERIMENTS, Given, parameters_of
+from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
+from finexl.bench.experiments.setup import Given
 from finexl.bench.properties import PICTURES
 from finexl.bench.results import Result, Results, read_results
 from finexl.bench.shards import UNDEALT, Asked, Part, run_in_parts, run_part

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from finexl._version import __version__
+from finexl.bench.measures import range_of
 from finexl.bench.scoring import Mean, mean_of
 from finexl.files import append_line, check_writable
 
@@ -133,8 +134,15 @@ class Cell:
 
     mean: Mean
     """Over trials, each the mean of its seeds: seeds of one trial are not independent of it."""
-    trials: int
+    over: frozenset[str]
+    """Which trials."""
     seeds: int
+    """How many each of them has at least."""
+
+    @property
+    def trials(self) -> int:
+        """How many trials."""
+        return len(self.over)
 
 
 def cells(results: Sequence[Result]) -> dict[tuple[str, str], Cell]:
@@ -145,9 +153,12 @@ def cells(results: Sequence[Result]) -> dict[tuple[str, str], Cell]:
         place.setdefault(result.trial, []).append(result)
     return {
         place: Cell(
-            mean_of([sum(r.value for r in some) / len(some) for some in named.values()]),
-            len(named),
-            len({r.seed for some in named.values() for r in some}),
+            mean_of(
+                [sum(r.value for r in some) / len(some) for some in named.values()],
+                range_of(next(iter(named.values()))[0].measure),
+            ),
+            frozenset(named),
+            min(len({r.seed for r in some}) for some in named.values()),
         )
         for place, named in trials.items()
     }

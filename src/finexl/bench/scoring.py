@@ -6,6 +6,7 @@ rank.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, t
 
 Array = NDArray[np.float64]
+EVERYWHERE = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,17 @@ class Mean:
 
     value: float
     ci: tuple[float, float] | None
-    """None: fewer than two trials."""
+    """None: fewer than two trials, or all alike, which says nothing of how far others may lie."""
     n: int
 
 
-def mean_of(values: Sequence[float]) -> Mean:
+def mean_of(values: Sequence[float], within: tuple[float, float] = EVERYWHERE) -> Mean:
     """Return the mean of independent trials.
+
+    Args:
+        values: one of each trial.
+        within: the least and the greatest value that there can be. The interval ends there: no
+            mean lies beyond, so that what is cut off never held it and it holds it as often.
 
     Raises:
         ValueError: no trial.
@@ -36,10 +43,10 @@ def mean_of(values: Sequence[float]) -> Mean:
         raise ValueError("a mean needs at least one trial")
     x = np.asarray(values, dtype=np.float64)
     mean = float(x.mean())
-    if len(x) < 2:
-        return Mean(mean, None, 1)
+    if len(x) < 2 or np.ptp(x) == 0:
+        return Mean(mean, None, len(x))
     half = float(t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
-    return Mean(mean, (mean - half, mean + half), len(x))
+    return Mean(mean, (max(mean - half, within[0]), min(mean + half, within[1])), len(x))
 
 
 def rank_error(scores: Sequence[float], levels: Sequence[float]) -> float:
@@ -92,3 +99,9 @@ def coordinate_accuracy(scores: Array, coordinates: NDArray[np.int_]) -> float:
         shares = level_shares(list(scores[:, aspect]), list(levels))
         right *= shares[np.arange(len(levels)), np.searchsorted(np.unique(levels), levels)]
     return float(right.mean())
+
+
+def ranks_of(coordinates: Array) -> NDArray[np.int_]:
+    """Return each aspect's levels as 1, 2, 3 …"""
+    columns = [np.unique(column, return_inverse=True)[1] + 1 for column in coordinates.T]
+    return np.stack(columns, axis=1)

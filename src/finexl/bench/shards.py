@@ -17,7 +17,8 @@ from typing import Any
 from finexl.asking import looking
 from finexl.bench.baselines.grading import LexicalGrader, ModelGrader
 from finexl.bench.experiments.readers import Reading
-from finexl.bench.experiments.registry import EXPERIMENTS, Given, Progress, Setup, words_of
+from finexl.bench.experiments.registry import EXPERIMENTS
+from finexl.bench.experiments.setup import Given, Progress, Setup, words_of
 from finexl.bench.results import Result, Results, read_results
 from finexl.cache import key_of
 from finexl.encoders import load_encoder

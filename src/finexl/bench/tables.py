@@ -25,12 +25,12 @@ class Table:
     def error(self, row: str, column: str) -> float | None:
         """Return a cell as an error: lower is better, 0 is best.
 
-        None where there is none yet, or fewer trials than other rows have: what an unfinished row
-        lacks may be what is hard.
+        None where there is none yet, or it lacks a trial that another row has: what an unfinished
+        row lacks may be what is hard.
         """
         cell = self.cells.get((row, column))
-        most = max((c.trials for (_, at), c in self.cells.items() if at == column), default=0)
-        if cell is None or cell.trials < most:
+        there = (c.over for (_, at), c in self.cells.items() if at == column)
+        if cell is None or cell.over < frozenset[str]().union(*there):
             return None
         return cell.mean.value if self.better == "lower" else 1.0 - cell.mean.value
 

@@ -132,7 +132,8 @@ def run(
     from dataclasses import replace
 
     from finexl.bench.data.operated import photographs
-    from finexl.bench.experiments.registry import EXPERIMENTS, Given, parameters_of
+    from finexl.bench.experiments.registry import EXPERIMENTS, parameters_of
+    from finexl.bench.experiments.setup import Given
     from finexl.bench.properties import PICTURES
     from finexl.bench.results import Results
     from finexl.bench.shards import Asked, run_in_parts

@@ -97,12 +97,16 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a pool leaves of V_div, and nothing about how sure that is."""
+    """V_div on a pool, and what that leaves of it; nothing about how sure that is."""
 
     residual: float | None
     """√(1 − Σ shares), held-out; None where no difference is detected or nothing reproduces."""
     left: Array
     """(K,), V_div less the kept concepts' part, in the decomposition's space."""
+    kept: tuple[int, ...]
+    """Which concepts were kept."""
+    scores: Array
+    """(kept,), theirs, as `Kept.score`."""
 
 
 def fit(
@@ -115,11 +119,17 @@ def fit(
     *,
     seed: int,
 ) -> Fitted:
-    """Decompose a sample's V_div, as `analyse` does, for what is left alone."""
+    """Decompose a sample's V_div as `analyse` does, with the same scores; nothing is tested."""
     if np.linalg.norm(sample.mean) <= IDENTICAL * frame.scale:
-        return Fitted(None, sample.through(frame.subspace.matrix).mean)
+        return Fitted(None, sample.through(frame.subspace.matrix).mean, (), np.zeros(0))
     found = _decompose(sample, F, distractors, concepts, frame, decomposition, seed)
-    return Fitted(found.residual, found.inside.mean - found.w @ found.G[found.kept])
+    kept = found.G[found.kept]
+    return Fitted(
+        found.residual,
+        found.inside.mean - found.w @ kept,
+        tuple(found.kept),
+        found.w * np.linalg.norm(kept, axis=1) / frame.scale,
+    )
 
 
 @dataclass(frozen=True)

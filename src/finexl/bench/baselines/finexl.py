@@ -5,15 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
-from finexl.answer import aspects_of, by_text
-from finexl.bench.baselines.wording import NOTHING, distinct
+from finexl.bench.baselines.wording import NOTHING, distinct, say
 from finexl.bench.methods import Case, Told
-from finexl.concepts.vocabulary import concept_from
 from finexl.core.divergence import Paired
-from finexl.explanation import Divergence
-from finexl.sentences import write_sentences
 
 
 @dataclass(frozen=True)
@@ -33,8 +27,8 @@ class FineXL:
 
     def tell(self, case: Case) -> Told:
         """Explain one personalized model. See `Method.tell`."""
-        pool = [concept_from(word) for word in distinct(case.words)]
-        if not pool or not case.n:
+        words = distinct(case.words)
+        if not words or not case.n:
             return Told(NOTHING, {})
         measure = replace(case.measure, decomposition=self.decomposition, seed=case.seed)
         if measure == case.measure:  # which has mapped its frame already
@@ -43,16 +37,11 @@ class FineXL:
             f"pair {i}" if picture.prompt is None else f"prompt {picture.prompt}"
             for i, picture in enumerate(case.base.pictures)
         ]
-        sample = Paired.of(case.after - case.before, units)
-        analysis, _ = measure.analyse(sample, [concept.text for concept in pool])
-        more, less = aspects_of(analysis, pool, None)
-        divergence = Divergence(
-            norm=analysis.norm,
-            noise_floor=analysis.noise_floor,
-            detected=analysis.detected,
-            p_value=analysis.p_value,
-            vector=sample.mean.astype(np.float32),
-            pairs=None,
-        )
-        sentences = write_sentences(divergence, more, less, analysis.residual, by_text(pool))
-        return Told(" ".join(sentences), {a.concept: a.score for a in (*more, *less)})
+        # what explanations say of how sure a score is, is not compared: it takes most of the time
+        fitted = measure.fit(Paired.of(case.after - case.before, units), words)
+        found = zip(fitted.kept, fitted.scores, strict=True)
+        scores = {words[j]: float(score) for j, score in found if score != 0}
+        ordered = sorted(scores, key=lambda word: -abs(scores[word]))
+        more = [word for word in ordered if scores[word] > 0]
+        less = [word for word in ordered if scores[word] < 0]
+        return Told(say(more, less), {word: scores[word] for word in (*more, *less)})

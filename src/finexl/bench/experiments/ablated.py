@@ -17,7 +17,7 @@ from finexl.imageset import ImageSet
 from finexl.operators import OPERATORS
 
 if TYPE_CHECKING:
-    from finexl.bench.experiments.registry import Setup
+    from finexl.bench.experiments.setup import Setup
 
 _NOT_PASSED = ("operators", "levels", "concepts", "pictures", "names")
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from finexl.bench.data.graded import Graded
 from finexl.bench.data.operated import Mixture, ladder, operated
-from finexl.bench.experiments.trials import Model, Plan, Trial, embedded
+from finexl.bench.experiments.trials import Plan, Trial, embedded
 from finexl.encoders import Encoder
 from finexl.imageset import ImageSet
 from finexl.operators import OPERATORS
 
 OPERATED = "operators"
 COMPOSED = "operators composed"
-MIXED = "mixed"
 
 
 def ladders(
@@ -54,56 +53,19 @@ def composed(
     ]
 
 
-def mixed(family: str, full: Sequence[Plan], levels: int) -> Plan:
-    """Return a trial whose models have several aspects in known proportions of their pictures.
-
-    As where a model is trained on a mixture (Appendix C), a picture is of one aspect or plain: of k
-    aspects at L levels, level l is l of k L parts of the pictures. Which pictures an aspect gets
-    first is drawn once; the others follow as its level rises.
-
-    Args:
-        family: what it is called.
-        full: a trial for each aspect, whose last model has it at full strength.
-        levels: L.
-    """
-    aspects = tuple(plan.name for plan in full)
-
-    def make() -> Trial:
-        models = [plan.make().models[-1] for plan in full]
-        n, parts = min(len(model.before) for model in models), len(full) * levels
-        order = np.random.default_rng([n, parts]).permutation(n)
-        # which picture belongs to which part; an aspect's parts lie side by side
-        part_of = np.empty(n, dtype=np.intp)
-        part_of[order] = np.arange(n) * parts // n
-        return Trial(
-            f"{family} {MIXED}",
-            aspects,
-            tuple(
-                _mixture(models, aspects, at, part_of, levels)
-                for at in itertools.product(range(1, levels + 1), repeat=len(full))
-            ),
-        )
-
-    return Plan(f"{family} {MIXED}", " + ".join(aspects), make)
+def evenly_of(photographs: ImageSet, count: int) -> ImageSet:
+    """Return so many of the photographs, lying evenly among them; all where there are no more."""
+    n = len(photographs.pictures)
+    at = dict.fromkeys(round(i) for i in np.linspace(0, n - 1, min(count, n)))
+    return replace(photographs, pictures=tuple(photographs.pictures[i] for i in at))
 
 
-def _mixture(
-    models: Sequence[Model],
-    aspects: Sequence[str],
-    at: Sequence[int],
-    part_of: NDArray[np.intp],
-    levels: int,
-) -> Model:
-    """Put together the pictures that each aspect has at its level, and the base's for the rest."""
-    first = models[0]
-    after, pictures = first.before.copy(), list(first.base.pictures)
-    for number, (model, level) in enumerate(zip(models, at, strict=True)):
-        start = number * levels
-        for i in np.flatnonzero((part_of >= start) & (part_of < start + level)):
-            after[i], pictures[i] = model.after[i], model.personalized.pictures[i]
-    known = dict(zip(aspects, map(float, at), strict=True))
-    name = " ".join(f"{aspect} {level}" for aspect, level in zip(aspects, at, strict=True))
-    return Model(known, first.base, ImageSet(name, "images", tuple(pictures)), first.before, after)
+def some_of(plans: Sequence[Plan], size: int, count: int, seed: int) -> list[tuple[Plan, ...]]:
+    """Draw so many groups of trials, all of them where there are no more; in their order."""
+    every = list(itertools.combinations(plans, size))
+    rng = np.random.default_rng([seed, size, count, len(plans)])
+    chosen = rng.choice(len(every), min(count, len(every)), replace=False)
+    return [every[i] for i in sorted(chosen)]
 
 
 def groups_of(names: Sequence[str], size: int, count: int, seed: int) -> list[list[str]]:

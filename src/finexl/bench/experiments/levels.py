@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from finexl.bench.experiments.readers import Reader, Reading
+from finexl.bench.experiments.readers import BY_NAME, Reader, Reading
 from finexl.bench.experiments.trials import Plan, Trial
 from finexl.bench.methods import Array
 from finexl.bench.results import Result, Results
-from finexl.bench.scoring import coordinate_accuracy, rank_error
+from finexl.bench.scoring import coordinate_accuracy, rank_error, ranks_of
 
 LEVELS = (3, 5, 8, 10)
 """How many levels a pool has (Table 2)."""
@@ -21,8 +22,7 @@ SIX = ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1))
 """Figure 11: the six mixtures of two aspects, of which at most four parts in four are theirs."""
 
 RANKED = "rank error"
-RANKED_FOUND = "rank error by what is found"
-"""What a method finds is read, whatever it is called: a table of its own."""
+LOCATED = "coordinate accuracy"
 
 Progress = Callable[[str, int, int], None]
 
@@ -67,7 +67,7 @@ def one_aspect(
             at = evenly(len(levels), count)
             yield Result(
                 "one-aspect",
-                RANKED if reader.asked else RANKED_FOUND,
+                RANKED + reader.kind,
                 reader.name,
                 f"{trial.family}, {count} levels",
                 trial.name,
@@ -79,7 +79,7 @@ def one_aspect(
             )
 
     done = results.done("one-aspect", settings, _part)
-    _each(score, plans, readers, reading, seeds, results, done, progress)
+    _each(score, RANKED, plans, readers, reading, seeds, results, done, progress)
 
 
 def several_aspects(
@@ -101,28 +101,35 @@ def several_aspects(
 
     def score(trial: Trial, reading: Reading, reader: Reader) -> Iterable[Result]:
         some = trial.some(images, reading.seed)
-        for name, part in parts_of(some):
-            started = time.monotonic()
-            scores = reader.read(part, reading)
+        levels = ranks_of(some.coordinates)
+        # who reads each model by itself reads it once; the others see no model outside of a part
+        whole, seconds = _timed(reader, some, reading) if reader.kind == BY_NAME else (None, 0.0)
+        for name, at in parts_of(levels):
+            part = replace(some, models=tuple(some.models[i] for i in at))
+            if whole is None:
+                scores, seconds = _timed(reader, part, reading)
+            else:
+                scores = whole[at]
             yield Result(
                 "several-aspects",
-                "coordinate accuracy",
+                LOCATED + reader.kind,
                 reader.name,
                 f"{trial.family}, {name}",
                 trial.name,
                 reading.seed,
-                coordinate_accuracy(scores, ranks_of(part.coordinates)),
+                coordinate_accuracy(scores, levels[at]),
                 settings,
-                round(time.monotonic() - started, 2),
+                round(seconds, 2),
                 {
                     "aspects": list(part.aspects),
-                    "levels": ranks_of(part.coordinates).tolist(),
+                    "levels": levels[at].tolist(),
                     "scores": [_short(row) for row in scores],
                 },
             )
+            seconds = 0.0
 
     done = results.done("several-aspects", settings, _part)
-    _each(score, plans, readers, reading, seeds, results, done, progress)
+    _each(score, LOCATED, plans, readers, reading, seeds, results, done, progress)
 
 
 def evenly(n: int, count: int) -> list[int]:
@@ -135,37 +142,38 @@ def _short(values: Array) -> list[float]:
     return [float(f"{value:.6g}") for value in values]
 
 
-def ranks_of(coordinates: Array) -> np.ndarray[tuple[int, int], np.dtype[np.int_]]:
-    """Return each aspect's levels as 1, 2, 3 …"""
-    columns = [np.unique(column, return_inverse=True)[1] + 1 for column in coordinates.T]
-    return np.stack(columns, axis=1)
+def parts_of(levels: NDArray[np.int_]) -> list[tuple[str, list[int]]]:
+    """Return the pools that a trial's models make: the six mixtures, and all of them, by index.
 
-
-def parts_of(trial: Trial) -> list[tuple[str, Trial]]:
-    """Return the pools that a trial's models make: the six mixtures, and all of them."""
-    levels = ranks_of(trial.coordinates)
+    Args:
+        levels: (models, aspects), counted from 1.
+    """
     k, most = levels.shape[1], int(levels.max())
+    there = list(map(tuple, levels.tolist()))
     found = []
-    if set(itertools.product((1, 2, 3), repeat=2)) <= set(map(tuple, levels.tolist())) and k == 2:
-        six = tuple(
-            model
-            for model, at in zip(trial.models, levels.tolist(), strict=True)
-            if tuple(at) in SIX
-        )
-        found.append(("2 aspects, the six mixtures", replace(trial, models=six)))
+    if k == 2 and set(itertools.product((1, 2, 3), repeat=2)) <= set(there):
+        six = [i for i, at in enumerate(there) if at in SIX]
+        found.append(("2 aspects, the six mixtures", six))
     name = f"{k} aspects, {' x '.join([str(most)] * k)}" if k < 4 else f"{k} aspects"
     if len(levels) < most**k:
         name = f"{k} aspects, {len(levels)} mixtures"
-    return [*found, (name, trial)]
+    return [*found, (name, list(range(len(levels))))]
+
+
+def _timed(reader: Reader, trial: Trial, reading: Reading) -> tuple[Array, float]:
+    started = time.monotonic()
+    scores = reader.read(trial, reading)
+    return scores, time.monotonic() - started
 
 
 def _part(r: Result) -> tuple[object, ...]:
     """Return what results are found together: those of one reader, trial and seed."""
-    return r.measure != RANKED_FOUND, r.row, r.trial, r.seed, r.column.split(",")[0]
+    return r.measure, r.row, r.trial, r.seed, r.column.split(",")[0]
 
 
 def _each(
     score: Callable[[Trial, Reading, Reader], Iterable[Result]],
+    measure: str,
     plans: Sequence[Plan],
     readers: Sequence[Reader],
     reading: Reading,
@@ -180,7 +188,7 @@ def _each(
         missing = [
             (seed, reader)
             for seed, reader in itertools.product(seeds, readers)
-            if (reader.asked, reader.name, plan.name, seed, plan.family) not in done
+            if (measure + reader.kind, reader.name, plan.name, seed, plan.family) not in done
         ]
         trial = plan.make() if missing else None
         here = {seed: replace(reading, seed=seed, told={}) for seed in seeds}

@@ -42,6 +42,12 @@ class Reading:
         return self.told[key]
 
 
+BY_NAME = ""
+"""A row that is told what the aspects are called and reads each model by itself."""
+FOUND = " by what is found"
+"""Rows that are not told it."""
+
+
 class Reader(Protocol):
     """A row of the experiments' tables."""
 
@@ -51,8 +57,8 @@ class Reader(Protocol):
         ...
 
     @property
-    def asked(self) -> bool:
-        """Whether it is told what the aspects are called."""
+    def kind(self) -> str:
+        """What it knows, as its measure's name ends: rows of different kinds share no table."""
         ...
 
     def read(self, trial: Trial, reading: Reading) -> Array:
@@ -65,7 +71,7 @@ class ByScores:
     """Reads a method's own numbers: 0 for an aspect that its explanation does not have."""
 
     method: Method
-    asked: ClassVar[bool] = True
+    kind: ClassVar[str] = BY_NAME
 
     @property
     def name(self) -> str:
@@ -88,7 +94,7 @@ class ByFound:
     """
 
     method: Method
-    asked: ClassVar[bool] = False
+    kind: ClassVar[str] = FOUND
 
     @property
     def name(self) -> str:
@@ -110,13 +116,26 @@ class FoundEffect:
     """Ranks models by the effect of the candidate that their mean V_div moves along most."""
 
     name: str = "FineXL"
-    asked: ClassVar[bool] = False
+    kind: ClassVar[str] = FOUND
 
     def read(self, trial: Trial, reading: Reading) -> Array:
         """Return the effects. See `Reader.read`."""
         measure = reading.measure
         F = unit_rows(measure.inside(measure.vectors(reading.words).vectors))
         return _most(trial.divergences(measure) @ F.T)
+
+
+@dataclass(frozen=True)
+class Length:
+    """Ranks models by ‖V_div‖: what no word is needed for, and words have to be better than."""
+
+    name: str = "Length of V_div, no words"
+    kind: ClassVar[str] = FOUND
+
+    def read(self, trial: Trial, reading: Reading) -> Array:
+        """Return the lengths. See `Reader.read`."""
+        lengths: Array = np.linalg.norm(trial.divergences(reading.measure), axis=1)[:, None]
+        return lengths
 
 
 def _most(table: Array) -> Array:
@@ -133,7 +152,7 @@ class ByWords:
 
     method: Method
     grader: Grader
-    asked: ClassVar[bool] = True
+    kind: ClassVar[str] = BY_NAME
 
     @property
     def name(self) -> str:
@@ -155,47 +174,16 @@ class Shared:
     """
 
     name: str = "FineXL"
-    asked: ClassVar[bool] = True
+    kind: ClassVar[str] = BY_NAME
 
     def read(self, trial: Trial, reading: Reading) -> Array:
         """Return the weights. See `Reader.read`."""
-        V, F = _vectors(trial, reading)
+        V, F = vectors_of(trial, reading)
         weights: Array = V @ np.linalg.pinv(F)
         return weights
 
 
-@dataclass(frozen=True)
-class InPlane:
-    """The same, within the plane that the models of a trial span: their levels are not looked at.
-
-    With k aspects, the k leading principal directions of the models' V_div (uncentred). What the
-    words' vectors have outside of it cannot be in any of the models.
-    """
-
-    name: str = "FineXL, within the models' plane"
-    asked: ClassVar[bool] = True
-
-    def read(self, trial: Trial, reading: Reading) -> Array:
-        """Return the weights. See `Reader.read`."""
-        return weights_in_plane(*_vectors(trial, reading))
-
-
-def weights_in_plane(V: Array, F: Array) -> Array:
-    """Return the models' weights of the concepts within the plane that the models span.
-
-    Args:
-        V: (models, K), divergences.
-        F: (k, K), concept vectors.
-
-    Returns:
-        (models, k)
-    """
-    P = np.linalg.svd(V, full_matrices=False)[2][: len(F)]
-    weights: Array = (V @ P.T) @ np.linalg.pinv(F @ P.T)
-    return weights
-
-
-def _vectors(trial: Trial, reading: Reading) -> tuple[Array, Array]:
+def vectors_of(trial: Trial, reading: Reading) -> tuple[Array, Array]:
     """Return the models' divergences and the aspects' vectors in the decomposition's space."""
     measure = reading.measure
     return trial.divergences(measure), measure.inside(measure.vectors(trial.aspects).vectors)

@@ -2,129 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
-from importlib.util import find_spec
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from finexl.bench.baselines.finexl import FineXL
-from finexl.bench.baselines.grading import Grader
 from finexl.bench.baselines.gsclip import GSCLIP
 from finexl.bench.baselines.naive import Naive
 from finexl.bench.baselines.random import Random
 from finexl.bench.baselines.splice import Splice
 from finexl.bench.baselines.visdiff import VisDiff
-from finexl.bench.data.graded import Graded, read_levels
 from finexl.bench.experiments import ablated, families, levels
-from finexl.bench.experiments.readers import (
-    ByFound,
-    ByScores,
-    ByWords,
-    FoundEffect,
-    InPlane,
-    Reader,
-    Reading,
-    Shared,
-)
-from finexl.bench.experiments.trials import Plan, plans_of
-from finexl.bench.methods import Method
-from finexl.bench.results import Results
-from finexl.cache import key_of
-from finexl.concepts.vocabulary import vocabulary
-from finexl.encoders import Encoder
+from finexl.bench.experiments.mixed import mixed
+from finexl.bench.experiments.readers import Reader
+from finexl.bench.experiments.rows import by_what_is_found, jointly, readers
+from finexl.bench.experiments.setup import Setup, from_sets
+from finexl.bench.experiments.trials import Plan
 from finexl.errors import UsageError
-from finexl.imageset import ImageSet, read_images
+from finexl.imageset import read_images
 from finexl.operators import OPERATORS
-
-FORMAT = "1"
-"""Part of every result's settings: raised when code that decides values changes."""
-DECISIVE = ("images", "draws", "rounds", "at_once", "pictures", "concepts")
-"""Parameters that change a value without naming its row, column, trial or seed."""
-Progress = Callable[[str, int, int], None]
-Some = TypeVar("Some")
-
-
-@dataclass(frozen=True)
-class Given:
-    """Pictures and files that experiments are given."""
-
-    photographs: ImageSet
-    """What image operators are laid over."""
-    sets: Sequence[Path] = ()
-    """Folders with truth.csv: families of models of known levels beside the operators."""
-    nets: Path | None = None
-    """Where trained difference captioners are: diff-caption/ and chg2cap/."""
-    truth: Path | None = None
-    """A truth.yaml, or a folder of them: pairs of folders whose change is known in words."""
-    data: Path | None = None
-    """What their paths are relative to; None for the file's own folder."""
-    models: Sequence[Path] = ()
-    """Folders of images for `versions`: the base's first."""
-    lpips: Path | None = None
-    """Weights of a perceptual distance; None leaves it out."""
-
-    @cached_property
-    def digest(self) -> str:
-        """Of all of it, by content; found once for all experiments of a run."""
-        sets = [one for path in self.sets for one in _read(path)]
-        sides = [side for one in sets for side in (one.base, one.personalized) if side is not None]
-        sides += [read_images(path) for path in self.models]
-        truths = [] if self.truth is None else sorted(_files(self.truth, "*.yaml"))
-        nets = [] if self.nets is None else sorted(_files(self.nets, "**/*.safetensors"))
-        # many sets share one base, which is one object
-        digest_of = {
-            id(images): key_of(*(picture.digest() for picture in images.pictures))
-            for images in {id(images): images for images in (self.photographs, *sides)}.values()
-        }
-        return key_of(
-            *(digest_of[id(images)] for images in (self.photographs, *sides)),
-            *(str(one.levels) for one in sets),
-            *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (*truths, *nets)),
-            str(self.lpips is not None),
-        )
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What an experiment runs with."""
-
-    encoder: Encoder
-    reading: Reading
-    grader: Grader
-    given: Given
-    parameters: Mapping[str, Any]
-    """The experiment's part of experiments.yaml."""
-    results: Results
-    shard: tuple[int, int] = (0, 1)
-    """This part, of so many: every so-many-th trial."""
-    progress: Progress = lambda *_: None
-
-    @property
-    def settings(self) -> str:
-        """Digest of what results depend on beside their own names."""
-        return key_of(
-            FORMAT,
-            self.encoder.name,
-            self.encoder.revision,
-            *(f"{key} {self.parameters[key]}" for key in DECISIVE if key in self.parameters),
-            self.grader.name,
-            "" if self.reading.vlm is None else self.reading.vlm.name,
-            *self.reading.words,
-            self.given.digest,
-        )[:16]
-
-    def part(self, plans: Sequence[Some]) -> list[Some]:
-        """Return this shard's trials."""
-        which, of = self.shard
-        return [plan for number, plan in enumerate(plans) if number % of == which]
 
 
 @dataclass(frozen=True)
@@ -142,44 +43,62 @@ def one_aspect(setup: Setup) -> None:
     """Tables 1, 2, 4, 5, 6: the levels of one aspect."""
     p = setup.parameters
     chosen = _operators(p["operators"])
-    plans = families.ladders(setup.given.photographs, chosen, p["levels"], setup.encoder)
-    plans += _from_sets(setup, 1)
-    _score(levels.one_aspect, setup, plans, [*readers(setup), *by_what_is_found(setup)])
+    few = families.evenly_of(setup.given.photographs, p["photographs"])
+    plans = {
+        families.OPERATED: families.ladders(few, chosen, p["levels"], setup.encoder),
+        **from_sets(setup, 1),
+    }
+    rows = [*readers(setup), *by_what_is_found(setup)]
+    _score(levels.one_aspect, setup, plans, rows, p["images"])
 
 
 def several_aspects(setup: Setup) -> None:
     """Table 3, Figure 11: the coordinates of several aspects."""
     p = setup.parameters
-    ladders = _from_sets(setup, 1)
-    plans = []
+    photographs, encoder = setup.given.photographs, setup.encoder
+    few = families.evenly_of(photographs, p["photographs"])
+    alone = from_sets(setup, 1, least=1)
+    composed: list[Plan] = []
+    mixtures: dict[str, list[Plan]] = {families.OPERATED: [], **{family: [] for family in alone}}
+    trained: dict[str, list[Plan]] = {}
     for size, count in p["groups"].items():
         groups = families.groups_of(list(OPERATORS), size, count, seed=0)
-        plans += families.composed(setup.given.photographs, groups, p["levels"], setup.encoder)
-        for group in groups:
-            full = families.ladders(setup.given.photographs, group, 1, setup.encoder)
-            plans.append(families.mixed(families.OPERATED, full, p["levels"]))
-        for family in dict.fromkeys(plan.family for plan in ladders):
-            own = [plan for plan in ladders if plan.family == family]
-            some = itertools.islice(itertools.combinations(own, size), count)
-            plans += [families.mixed(family, full, p["levels"]) for full in some]
-        plans += _from_sets(setup, size)
-    _score(levels.several_aspects, setup, plans, [*readers(setup), InPlane()])
+        composed += families.composed(few, groups, p["levels"], encoder)
+        mixtures[families.OPERATED] += [
+            mixed(families.OPERATED, families.ladders(photographs, group, 1, encoder), p["levels"])
+            for group in groups
+        ]
+        for family, plans in alone.items():
+            some = families.some_of(plans, size, count, seed=0)
+            mixtures[family] += [mixed(family, full, p["levels"]) for full in some]
+        for family, plans in from_sets(setup, size).items():
+            trained.setdefault(family, []).extend(plans)
+    rows = [*readers(setup), *jointly()]
+    for group in (mixtures, trained):
+        _score(levels.several_aspects, setup, group, rows, p["mixed"])
+    _score(levels.several_aspects, setup, {families.OPERATED: composed}, rows, p["images"])
 
 
 def _score(
-    scenario: Callable[..., None], setup: Setup, plans: Sequence[Plan], rows: Sequence[Reader]
+    scenario: Callable[..., None],
+    setup: Setup,
+    plans: Mapping[str, Sequence[Plan]],
+    rows: Sequence[Reader],
+    images: int | None,
 ) -> None:
-    """Run one of the scenarios on this shard's trials."""
-    scenario(
-        setup.part(plans),
-        rows,
-        setup.reading,
-        setup.results,
-        settings=setup.settings,
-        images=setup.parameters["images"],
-        seeds=setup.parameters["seeds"],
-        progress=setup.progress,
-    )
+    """Run one of the scenarios on this shard's trials of each family."""
+    mine = setup.part([(family, plan) for family, some in plans.items() for plan in some])
+    for family in dict.fromkeys(family for family, _ in mine):
+        scenario(
+            [plan for of, plan in mine if of == family],
+            rows,
+            setup.reading,
+            setup.results,
+            settings=setup.settings_of(family),
+            images=images,
+            seeds=setup.parameters["seeds"],
+            progress=setup.progress,
+        )
 
 
 def select(setup: Setup) -> None:
@@ -188,15 +107,13 @@ def select(setup: Setup) -> None:
 
     p = setup.parameters
     chosen = _operators(p["operators"])
-    most = max(p["levels"])
+    few = families.evenly_of(setup.given.photographs, p["photographs"])
     plans = selection.single_aspect(
-        families.ladders(setup.given.photographs, chosen, most, setup.encoder), p["levels"]
+        families.ladders(few, chosen, max(p["levels"]), setup.encoder), p["levels"]
     )
     pools = {
         size: [
-            families.mixed(
-                families.OPERATED, families.ladders(setup.given.photographs, g, 1, setup.encoder), 3
-            )
+            mixed(families.OPERATED, families.ladders(few, g, 1, setup.encoder), 3)
             for g in families.groups_of(list(OPERATORS), size, count, seed=0)
         ]
         for size, count in p["groups"].items()
@@ -349,70 +266,6 @@ def parameters_of(name: str, part: str) -> Mapping[str, Any]:
     return found
 
 
-def readers(setup: Setup) -> list[Reader]:
-    """Return the rows of the levels' tables: ours, and every baseline that can run here."""
-    named = None if setup.reading.vlm is None else setup.reading.vlm.name
-    told = (Naive(named), VisDiff(named), GSCLIP(named))
-    return [
-        Shared(),
-        ByScores(FineXL("subspace")),
-        ByScores(FineXL("nnls")),
-        ByScores(FineXL("paper")),
-        *(ByScores(method) for method in told),
-        *(ByWords(method, setup.grader) for method in told),
-        ByScores(Splice()),
-        *(ByWords(method, setup.grader) for method in _captioners(setup.given.nets)),
-        ByScores(Random()),
-    ]
-
-
-def by_what_is_found(setup: Setup) -> list[Reader]:
-    """Return the rows that are not told what the aspect is called."""
-    named = None if setup.reading.vlm is None else setup.reading.vlm.name
-    told = (FineXL("nnls"), Naive(named), VisDiff(named), GSCLIP(named), Splice())
-    return [FoundEffect(), *(ByFound(method) for method in told)]
-
-
-def _captioners(nets: Path | None) -> list[Method]:
-    """Return the difference captioners whose trained nets are there; they need torch."""
-    if nets is None or find_spec("torch") is None:
-        return []
-    from finexl.bench.baselines.chg2cap import Chg2Cap
-    from finexl.bench.baselines.diff_caption import DiffCaption
-
-    kinds: dict[str, Callable[[Path], Method]] = {"diff-caption": DiffCaption, "chg2cap": Chg2Cap}
-    return [make(nets / name) for name, make in kinds.items() if (nets / name).is_dir()]
-
-
-def _files(path: Path, pattern: str) -> list[Path]:
-    return list(path.glob(pattern)) if path.is_dir() else [path]
-
-
 def _operators(count: int) -> list[str]:
     """Return so many operators, evenly from all kinds."""
     return list(OPERATORS)[:: max(1, len(OPERATORS) // count)][:count]
-
-
-def words_of(sets: Sequence[Path]) -> tuple[str, ...]:
-    """Return the candidates of all experiments: the vocabulary and everything that is known."""
-    own = [operator.phrases[0] for operator in OPERATORS.values()]
-    given = [aspect.words for path in sets for one in _read(path) for aspect in one.aspects]
-    return tuple(dict.fromkeys([*(c.text for c in vocabulary("style")), *own, *given]))
-
-
-@cache
-def _read(path: Path) -> tuple[Graded, ...]:
-    return tuple(read_levels(path))
-
-
-def _from_sets(setup: Setup, aspects: int) -> list[Plan]:
-    return [
-        plan
-        for path in setup.given.sets
-        for plan in plans_of(
-            (path if path.is_dir() else path.parent).resolve().name,
-            _read(path),
-            setup.encoder,
-            aspects,
-        )
-    ]

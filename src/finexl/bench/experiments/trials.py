@@ -127,7 +127,9 @@ def embedded(graded: Graded, encoder: Encoder, base: ImageSet | None = None) -> 
     return Model(dict(graded.levels), left, right, before_rows, after_rows)
 
 
-def plans_of(family: str, sets: Sequence[Graded], encoder: Encoder, aspects: int) -> list[Plan]:
+def plans_of(
+    family: str, sets: Sequence[Graded], encoder: Encoder, aspects: int, least: int = 2
+) -> list[Plan]:
     """Group sets into trials: those with the same aspects, so many of them, at differing levels.
 
     Args:
@@ -135,6 +137,7 @@ def plans_of(family: str, sets: Sequence[Graded], encoder: Encoder, aspects: int
         sets: in any order; a level of 0 counts, an aspect that is not named does not.
         encoder: embeds them when a trial is made.
         aspects: how many aspects a trial's models have.
+        least: how many levels a trial has at least.
     """
     groups: dict[tuple[str, ...], list[Graded]] = {}
     for one in sets:
@@ -143,7 +146,7 @@ def plans_of(family: str, sets: Sequence[Graded], encoder: Encoder, aspects: int
     found = []
     for names, some in groups.items():
         levels = {tuple(one.levels[name] for name in names): one for one in some}
-        if len(levels) > 1:
+        if len(levels) >= least:
             ordered = [levels[at] for at in sorted(levels)]
             found.append(_planned(family, names, ordered, encoder))
     return found

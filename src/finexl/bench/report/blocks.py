@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from finexl.bench.measures import better_of
 from finexl.bench.report.chance import chances
 from finexl.bench.report.page import Against, Block, Grid, Row, Shown
 from finexl.bench.report.wording import counted, natural, signed
@@ -15,8 +15,6 @@ from finexl.report.numbers import UNDEFINED, count, percent
 
 WIDEST = 5
 """More columns than this are one table for each family (what stands before the comma)."""
-_LOWER = re.compile(r"error|distance|false|regret|orthogonality|seconds|of other")
-_HIGHER = re.compile(r"accuracy|same style|hit@|alignment|linearity|agreement|correlation")
 
 
 @dataclass(frozen=True)
@@ -26,13 +24,6 @@ class _Place:
     label: str
     table: Table
     column: str
-
-
-def better_of(measure: str) -> str:
-    """Return which way a measure is better: "lower", "higher", or "" where it is only counted."""
-    if _LOWER.search(measure):
-        return "lower"
-    return "higher" if _HIGHER.search(measure) else ""
 
 
 def blocks_of(results: Sequence[Result]) -> Iterable[Block]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 
 from finexl.bench.report.findings import numbers, table_of_numbers
 from finexl.bench.results import Result
+
+MOST_NAMED = 5
+"""Aspects whose orders are counted."""
 
 
 def constant(n: int) -> float:
@@ -32,12 +35,33 @@ def _coordinates(result: Result) -> Mapping[str, float]:
     return {"one of the coordinates": 1 / len(there)} if there else {}
 
 
-OF: Mapping[str, Callable[[Result], Mapping[str, float]]] = MappingProxyType(
-    {"rank error": _ranks, "coordinate accuracy": _coordinates}
+def at_random_named(rows: Sequence[Sequence[float]]) -> float:
+    """Return the coordinate accuracy where all is right but which aspect is which, at random.
+
+    The mean over all orders of the aspects of how many coordinates stay what they are.
+    """
+    orders = list(itertools.permutations(range(len(rows[0]))))
+    same = sum(all(row[i] == row[j] for i, j in enumerate(o)) for o in orders for row in rows)
+    return same / (len(orders) * len(rows))
+
+
+def _named(result: Result) -> Mapping[str, float]:
+    rows = table_of_numbers(result.details.get("levels")) or []
+    if not rows or len(rows[0]) > MOST_NAMED:
+        return _coordinates(result)
+    return {**_coordinates(result), "right rays, named at random": at_random_named(rows)}
+
+
+OF: Sequence[tuple[str, Callable[[Result], Mapping[str, float]]]] = (
+    ("rank error", _ranks),
+    ("coordinate accuracy of models read jointly", _named),
+    ("coordinate accuracy", _coordinates),
 )
+"""By how a measure's name begins, the first that fits: "rank error by what is found" is one."""
 
 
 def chances(results: Sequence[Result]) -> dict[str, float]:
     """Return the chance lines of one measure on one column; none where trials differ in it."""
-    found = [OF[result.measure](result) for result in results if result.measure in OF]
+    ways = (next((of for name, of in OF if r.measure.startswith(name)), None) for r in results)
+    found = [of(r) for r, of in zip(results, ways, strict=True) if of is not None]
     return dict(found[0]) if found and all(one == found[0] for one in found) else {}
