@@ -181,7 +181,7 @@ def test_pairs_of_one_prompt_are_one_unit() -> None:
     named = [found.prompts.texts[i] for i in found.divergence.pair_prompts or () if i is not None]
     assert sorted(named) == sorted(prompts)
     assert found.divergence.pairs is not None
-    by_prompt = Paired.of(found.divergence.pairs, named).mean
+    by_prompt = Paired.of(found.divergence.pairs.astype(float), named).mean
     np.testing.assert_allclose(by_prompt, found.divergence.vector, atol=1e-3)
     one_each = explain(
         drawn(n=12), drawn(50, 12), encoder=FakeEncoder(), only_concepts=FEW,
