@@ -6,6 +6,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +82,15 @@ class TokenModel(ABC):
 
     def hidden(self, embedded: Any, mask: Any, positions: Any, cache: Any) -> tuple[Any, Any]:
         """Run the transformer; return what it says of each place, and its memory."""
+        memory = _memory(type(self.transformer))
         found = self.transformer(
             inputs_embeds=embedded,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
             use_cache=True,
+            **{memory: cache},
         )
-        return found.last_hidden_state, found.past_key_values
+        return found.last_hidden_state, found[memory]
 
     @abstractmethod
     def logits(self, hidden: Any) -> Any:
@@ -118,6 +120,11 @@ class TokenModel(ABC):
             and type(part).__name__ in ("Linear", "Conv1D")
             and any(piece.isdigit() for piece in name.split("."))
         ]
+
+
+def _memory(kind: Any) -> str:
+    """Return what transformers calls a model's memory: from 5.24 on by another name than before."""
+    return "cache" if "cache" in signature(kind.forward).parameters else "past_key_values"
 
 
 def codes_of(vision: Any, pixels: Any) -> Any:
