@@ -185,13 +185,15 @@ def test_two_cannot_write_to_one_folder_and_a_killed_one_leaves_no_lock(tmp_path
 
 def test_ctrl_c_ends_all_and_leaves_what_is_finished_whole(tmp_path: Path, marks: Path) -> None:
     code = f"""
-import sys
+import signal
 from pathlib import Path
 from counted import square, tasks
 from finexl.executor import LocalPool
 from finexl.ledger import Ledger, run
 
 if __name__ == "__main__":
+    # heard as in a terminal, also where the tests are run in the background of a script
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = tasks(Path({str(marks)!r}), 4, seconds=0.1, n2=dict(seconds=60), n3=dict(seconds=60))
     with Ledger.open(Path({str(tmp_path / "out")!r})) as ledger:
         for outcome in run(asked, square, on=LocalPool(2), ledger=ledger):
