@@ -26,7 +26,12 @@ class Past:
     @property
     def when(self) -> str:
         """The day and time, as people read it."""
-        return self.explanation.created[:16].replace("T", " ")
+        return day_and_time(self.explanation.created)
+
+
+def day_and_time(created: str) -> str:
+    """Return a time in a file, to the second, as people read it: to the minute."""
+    return created[:16].replace("T", " ")
 
 
 def past_runs(runs: Path, roots: Sequence[Path]) -> list[Past]:

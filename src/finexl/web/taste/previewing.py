@@ -16,6 +16,7 @@ from finexl.embedding import Progress
 from finexl.errors import UsageError
 from finexl.files import write_atomic
 from finexl.viper.profile import Profile
+from finexl.web.history import day_and_time
 
 LISTING = "previews.json"
 SCHEMA = "finexl.previews/1"
@@ -84,7 +85,7 @@ class Previews:
     @property
     def when(self) -> str:
         """The day and time, as people read it."""
-        return str(self.told["created"])[:16].replace("T", " ")
+        return day_and_time(str(self.told["created"]))
 
 
 def read_previews(folder: Path) -> Previews | None:

@@ -15,6 +15,7 @@ from finexl.answer import created
 from finexl.embedding import Progress
 from finexl.files import write_atomic
 from finexl.viper.profile import Profile
+from finexl.web.history import day_and_time
 from finexl.web.work import move_options
 
 LISTING = "verification.json"
@@ -29,7 +30,7 @@ class Verifying:
     profile: str
     """Its JSON."""
     prompts: tuple[str, ...]
-    """None: the built-in neutral ones."""
+    """Empty: the built-in neutral ones."""
     degrees: tuple[float, ...]
     seed: int
     """Of the images."""
@@ -67,7 +68,7 @@ class Verification:
     @property
     def when(self) -> str:
         """The day and time, as people read it."""
-        return str(self.told["created"])[:16].replace("T", " ")
+        return day_and_time(str(self.told["created"]))
 
 
 def read_verification(folder: Path) -> Verification | None:
